@@ -1,0 +1,74 @@
+# Everything that people and CI do here is one of these verbs. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CONFIG ?= environments/example.yaml
+OUT ?= cdk.out
+VENV := .venv
+BIN := $(VENV)/bin
+
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+export CDK_DISABLE_CLI_TELEMETRY := true
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | while IFS=$$'\t' read -r verb what; do printf '  make %-16s %s\n' "$$verb" "$$what"; done
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --require-hashes -r requirements-build.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --silent --no-fund --no-audit
+	@touch $@
+
+.PHONY: synth
+synth: $(VENV)/.installed node_modules/.package-lock.json ## templates of CONFIG (environments/example.yaml), and what they would deploy where
+	PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth --quiet --app "$(BIN)/python app.py" --output $(OUT) --context config=$(CONFIG)
+	@$(BIN)/ecr-pull-through describe --config $(CONFIG)
+
+.PHONY: test
+test: $(VENV)/.installed-dev node_modules/.package-lock.json ## every test; engines that cannot be built here are left out and named
+	$(BIN)/pytest -n auto --dist loadgroup
+
+.PHONY: test-fast
+test-fast: $(VENV)/.installed-dev node_modules/.package-lock.json ## the tests that answer within two minutes
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not engine"
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## ruff, ruff format --check, mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy constructs/ecr_pull_through_cache stacks app.py
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## rewrite the sources as the linter wants them
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(VENV)/.installed ## resolve pyproject.toml anew into requirements*.txt and package-lock.json
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build -c requirements.txt -o requirements-build.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	npm install --package-lock-only --silent
+
+.PHONY: clean
+clean: ## remove everything that these verbs made
+	rm -rf $(VENV) node_modules cdk.out* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,34 @@
+"""Image references, the catalogue of upstream registries, and the mapping from upstream to cache.
+
+Pure Python: nothing here imports aws-cdk-lib, boto3 or pydantic, so that a Lambda function can carry it as it is.
+"""
+
+from .hosts import PARTITIONS, EcrHost, Partition, partition_of
+from .mapping import CachedUpstream, CacheMapping, Decision, PinnedByDigest, Reason, Substitution, canonical
+from .prefixes import ROOT, check_prefix, overlaps
+from .reference import DOCKER_HUB, ImageReference, InvalidImageReference, split_registry
+from .upstream import Credentials, UnsupportedUpstream, Upstream
+
+__all__ = [
+    "DOCKER_HUB",
+    "PARTITIONS",
+    "ROOT",
+    "CacheMapping",
+    "CachedUpstream",
+    "Credentials",
+    "Decision",
+    "EcrHost",
+    "ImageReference",
+    "InvalidImageReference",
+    "Partition",
+    "PinnedByDigest",
+    "Reason",
+    "Substitution",
+    "UnsupportedUpstream",
+    "Upstream",
+    "canonical",
+    "check_prefix",
+    "overlaps",
+    "partition_of",
+    "split_registry",
+]

@@ -1,0 +1,134 @@
+"""Host names of Amazon ECR registries, and the AWS partitions they depend on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """A partition of AWS.
+
+    :param name: ``aws``, ``aws-cn`` …
+    :param suffix: DNS suffix of ECR's hosts there.
+    :param dual_stack_suffix: DNS suffix of ECR's dual-stack hosts there.
+    :param region_pattern: what the names of its Regions look like.
+    :param pull_through_cache: whether its ECR can pull through at all.
+    """
+
+    name: str
+    suffix: str
+    dual_stack_suffix: str
+    region_pattern: str
+    pull_through_cache: bool
+
+    def has_region(self, region: str) -> bool:
+        """Whether a Region's name belongs to this partition."""
+        return re.fullmatch(self.region_pattern, region, re.ASCII) is not None
+
+
+COMMERCIAL = Partition(
+    name="aws",
+    suffix="amazonaws.com",
+    dual_stack_suffix="on.aws",
+    region_pattern=r"(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+",
+    pull_through_cache=True,
+)
+
+# Pull through cache is not offered in China and GovCloud:
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html (considerations)
+PARTITIONS: tuple[Partition, ...] = (
+    COMMERCIAL,
+    Partition(
+        name="aws-cn",
+        suffix="amazonaws.com.cn",
+        dual_stack_suffix="on.amazonwebservices.com.cn",
+        region_pattern=r"cn-[a-z]+-\d+",
+        pull_through_cache=False,
+    ),
+    Partition(
+        name="aws-us-gov",
+        suffix="amazonaws.com",
+        dual_stack_suffix="on.aws",
+        region_pattern=r"us-gov-[a-z]+-\d+",
+        pull_through_cache=False,
+    ),
+    Partition(
+        name="aws-eusc",
+        suffix="amazonaws.eu",
+        dual_stack_suffix="on.amazonwebservices.eu",
+        region_pattern=r"eusc-[a-z]+-[a-z]+-\d+",
+        pull_through_cache=False,
+    ),
+)
+
+PARTITIONS_WITH_PULL_THROUGH_CACHE = frozenset(p.name for p in PARTITIONS if p.pull_through_cache)
+
+
+def partition_of(region: str) -> Partition | None:
+    """The partition that a Region's name belongs to, or ``None`` when it is no Region's name.
+
+    :param region: for example ``eu-west-1``.
+    """
+    return next((p for p in PARTITIONS if p.has_region(region)), None)
+
+
+_ECR_HOST = re.compile(
+    r"(?P<account>\d{12})\.dkr(?:\.ecr(?:-fips)?|-ecr(?:-fips)?)\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z.]+)", re.ASCII
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EcrHost:
+    """The hosts of a private Amazon ECR registry.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+
+    :param account: the registry's account, 12 digits or a token.
+    :param region: the registry's Region or a token.
+    :param suffix: the partition's DNS suffix.
+    """
+
+    account: str
+    region: str
+    suffix: str = COMMERCIAL.suffix
+
+    @classmethod
+    def of(cls, account: str, region: str) -> EcrHost:
+        """The registry of an account in a Region, with the suffix of the Region's partition."""
+        partition = partition_of(region) or COMMERCIAL
+        return cls(account=account, region=region, suffix=partition.suffix)
+
+    @classmethod
+    def parse(cls, host: str) -> EcrHost | None:
+        """The registry that a host belongs to, be it plain, dual-stack or FIPS; ``None`` for other hosts."""
+        match = _ECR_HOST.fullmatch(host)
+        if match is None:
+            return None
+        account, region, suffix = match.group("account", "region", "suffix")
+        for partition in PARTITIONS:
+            if suffix in (partition.suffix, partition.dual_stack_suffix):
+                return cls(account=account, region=region, suffix=partition.suffix)
+        return None
+
+    @property
+    def host(self) -> str:
+        """The registry's usual host: ``111122223333.dkr.ecr.eu-west-1.amazonaws.com``."""
+        return f"{self.account}.dkr.ecr.{self.region}.{self.suffix}"
+
+    @property
+    def dual_stack(self) -> str:
+        """The host that answers over IPv6 too: ``111122223333.dkr-ecr.eu-west-1.on.aws``."""
+        suffix = next(p.dual_stack_suffix for p in PARTITIONS if p.suffix == self.suffix)
+        return f"{self.account}.dkr-ecr.{self.region}.{suffix}"
+
+    @property
+    def fips(self) -> str:
+        """The host with FIPS-validated cryptography."""
+        return f"{self.account}.dkr.ecr-fips.{self.region}.{self.suffix}"
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Every host of this registry, the usual one first."""
+        return (self.host, self.dual_stack, self.fips)

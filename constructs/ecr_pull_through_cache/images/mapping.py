@@ -1,0 +1,214 @@
+"""The one place that decides what an image reference becomes.
+
+Whatever rewrites images (admission policies, manifests, Helm values, cluster configuration, the CDK aspect)
+calls :class:`CacheMapping` or is generated from :attr:`CacheMapping.substitutions`, and is tested against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+from .hosts import EcrHost
+from .prefixes import ROOT, check_prefix
+from .reference import DOCKER_HUB, ImageReference
+from .upstream import Upstream
+
+
+class PinnedByDigest(Enum):
+    """What happens to references that carry a digest.
+
+    ECR answers the first pull of an image by a tag only (aws/containers-roadmap#2837): a reference with a digest
+    that is sent to the cache before the image was imported by its tag stops the Pod.
+    """
+
+    LEAVE = "leave"
+    """They keep pulling from upstream: always safe."""
+    REWRITE = "rewrite"
+    """They are pulled from the cache: for caches that are warmed before a digest is rolled out."""
+
+
+class Reason(Enum):
+    """Why a reference is rewritten, or is not."""
+
+    CACHED = "pulled through the cache"
+    ALREADY_CACHED = "names the cache already"
+    NO_RULE = "no rule caches this registry"
+    PINNED_BY_DIGEST = "pinned by digest, which the cache can only answer once the image is imported by its tag"
+    REPLICA_ONLY = "the registry holds replicas only and cannot import images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedUpstream:
+    """An upstream registry as one pull through cache rule presents it.
+
+    :param upstream: the upstream registry.
+    :param repository_prefix: ECR's repository prefix, 2 to 30 characters, or ``ROOT`` for none.
+    :param upstream_repository_prefix: the part of the upstream that the prefix stands for, or ``ROOT`` for all of it.
+    :raises UserError: when a prefix is not one that ECR accepts.
+    """
+
+    upstream: Upstream
+    repository_prefix: str
+    upstream_repository_prefix: str = ROOT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "repository_prefix", check_prefix(self.repository_prefix))
+        object.__setattr__(self, "upstream_repository_prefix", check_prefix(self.upstream_repository_prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """One literal substitution at the beginning of a canonical reference.
+
+    :param source: ``registry.k8s.io/`` or ``quay.io/argoproj/``; always ends in ``/``.
+    :param target: ``111122223333.dkr.ecr.eu-west-1.amazonaws.com/k8s/``; always ends in ``/``.
+    :param rule: the rule that it follows from.
+    """
+
+    source: str
+    target: str
+    rule: CachedUpstream
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one reference.
+
+    :param original: the reference as given.
+    :param image: the reference to use; the one given when it is left alone.
+    :param reason: why.
+    :param rule: the rule that caches it, also where the reference is left alone for another reason.
+    """
+
+    original: str
+    image: str
+    reason: Reason
+    rule: CachedUpstream | None = None
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether another image is to be used than the one given."""
+        return self.reason is Reason.CACHED
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheMapping:
+    """The mapping from upstream images to images of the cache, for the clusters that pull from one registry.
+
+    :param registry: host of the registry that is pulled from.
+    :param rules: the upstreams that are cached there.
+    :param pinned_by_digest: the rule for references with a digest.
+    :param replica_only: whether the registry only receives replicas and so cannot import an image on a pull.
+    :param aliases: further hosts of the same registry; found by themselves for ECR's usual hosts.
+    """
+
+    registry: str
+    rules: tuple[CachedUpstream, ...]
+    pinned_by_digest: PinnedByDigest = PinnedByDigest.LEAVE
+    replica_only: bool = False
+    aliases: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, registry: str, rules: Iterable[CachedUpstream], **options: PinnedByDigest) -> CacheMapping:
+        """A mapping for a registry's host and any iterable of rules."""
+        return cls(registry=registry, rules=tuple(rules), **options)
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host that means the cache itself, the one that is written first."""
+        ecr = EcrHost.parse(self.registry)
+        known = ecr.aliases if ecr else ()
+        return tuple(dict.fromkeys((self.registry, *self.aliases, *known)))
+
+    @cached_property
+    def substitutions(self) -> tuple[Substitution, ...]:
+        """Every substitution, the longest source first, for a reference in the form of :func:`canonical`.
+
+        The first whose source the reference begins with is the one that holds. This is what renderers
+        without Python are generated from.
+        """
+        table = {}
+        for rule in self.rules:
+            below = _directory(rule.upstream_repository_prefix)
+            target = f"{self.registry}/{_directory(rule.repository_prefix)}"
+            hosts = (DOCKER_HUB,) if rule.upstream.is_docker_hub else rule.upstream.hosts
+            for host in hosts:
+                source = f"{host}/{below}"
+                table.setdefault(source, Substitution(source, target, rule))
+        return tuple(sorted(table.values(), key=lambda s: (-len(s.source), s.source)))
+
+    @cached_property
+    def docker_hub_hosts(self) -> tuple[str, ...]:
+        """The hosts that mean Docker Hub besides no host at all."""
+        return Upstream.DOCKER_HUB.hosts
+
+    def decide(self, image: str) -> Decision:
+        """What becomes of a reference, and why.
+
+        :param image: a reference as it stands in a Pod.
+        :raises InvalidImageReference: when it is not a legal reference.
+        """
+        reference = ImageReference.parse(image)
+        if reference.registry in self.hosts:
+            return Decision(image, image, Reason.ALREADY_CACHED)
+        text = str(_canonical(reference))
+        hit = next((s for s in self.substitutions if text.startswith(s.source)), None)
+        if hit is None:
+            return Decision(image, image, Reason.NO_RULE)
+        if self.replica_only:
+            return Decision(image, image, Reason.REPLICA_ONLY, hit.rule)
+        if reference.digest and self.pinned_by_digest is PinnedByDigest.LEAVE:
+            return Decision(image, image, Reason.PINNED_BY_DIGEST, hit.rule)
+        return Decision(image, hit.target + text[len(hit.source) :], Reason.CACHED, hit.rule)
+
+    def map(self, image: str) -> str:
+        """The reference to use in place of one: its cached form, or the very text given.
+
+        :param image: a reference as it stands in a Pod.
+        :raises InvalidImageReference: when it is not a legal reference.
+        """
+        return self.decide(image).image
+
+    def upstream_of(self, image: str) -> str | None:
+        """The way back: the upstream's reference that a reference of the cache stands for.
+
+        :param image: a reference as it stands in a Pod.
+        :returns: the canonical upstream reference, ``None`` when the image is not one of the cache.
+        :raises InvalidImageReference: when it is not a legal reference.
+        """
+        reference = ImageReference.parse(image)
+        if reference.registry not in self.hosts:
+            return None
+        text = str(reference.at(registry=self.registry, repository=reference.repository))
+        back = sorted(self.substitutions, key=lambda s: -len(s.target))
+        return next(
+            (
+                f"{s.rule.upstream.host}/{_directory(s.rule.upstream_repository_prefix)}{text[len(s.target) :]}"
+                for s in back
+                if text.startswith(s.target)
+            ),
+            None,
+        )
+
+
+def canonical(image: str) -> str:
+    """A reference with its registry written out, Docker Hub always as ``docker.io`` and with ``library/``.
+
+    :param image: a reference as it stands in a Pod.
+    :raises InvalidImageReference: when it is not a legal reference.
+    """
+    return str(_canonical(ImageReference.parse(image)))
+
+
+def _canonical(reference: ImageReference) -> ImageReference:
+    if reference.registry not in Upstream.DOCKER_HUB.hosts:
+        return reference
+    path = reference.repository
+    return reference.at(registry=DOCKER_HUB, repository=path if "/" in path else f"library/{path}")
+
+
+def _directory(prefix: str) -> str:
+    return "" if prefix == ROOT else f"{prefix}/"

@@ -1,0 +1,153 @@
+"""Container image references after the grammar that Docker and containerd use.
+
+The grammar is that of https://pkg.go.dev/github.com/distribution/reference.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ..errors import UserError
+
+DOCKER_HUB = "docker.io"
+"""The registry of a reference that names none."""
+
+_HOST_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PATH_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+
+_REMAINDER = re.compile(rf"(?P<path>{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?", re.ASCII)
+_HOST_ONLY = re.compile(_HOST, re.ASCII)
+_SHAPE = re.compile(r"(?P<name>[^@]*?)(?::(?P<tag>[^:/@]*))?(?:@(?P<digest>.*))?", re.ASCII | re.DOTALL)
+_PATH_ONLY = re.compile(_PATH, re.ASCII)
+_TAG_ONLY = re.compile(_TAG, re.ASCII)
+_DIGEST_ONLY = re.compile(_DIGEST, re.ASCII)
+_IDENTIFIER = re.compile(r"[a-f0-9]{64}", re.ASCII)
+_HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
+_LONGEST_PATH = 255
+
+
+class InvalidImageReference(UserError):
+    """An image reference that no container runtime would accept.
+
+    The message names the text given and what is allowed in its place.
+    """
+
+
+def split_registry(text: str) -> tuple[str | None, str]:
+    """Split a reference into the registry that is written in it, if any, and the rest.
+
+    The first path component is a registry when it holds a ``.``, a ``:`` or an upper-case letter, or is
+    ``localhost``. Nothing is checked and nothing is made canonical.
+
+    :param text: an image reference, for example ``quay.io/argoproj/argocd:v3``.
+    :returns: ``("quay.io", "argoproj/argocd:v3")``; the registry is ``None`` for ``nginx:1``.
+    """
+    first, slash, rest = text.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first or first != first.lower()):
+        return first, rest
+    return None, text
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """An image reference in its canonical form.
+
+    :param registry: host, with its port if one is written: ``docker.io``, ``localhost:5000``, ``[::1]:5000``.
+    :param repository: path within the registry: ``library/nginx``.
+    :param tag: tag, or ``None``.
+    :param digest: digest with its algorithm (``sha256:…``), or ``None``.
+    """
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ImageReference:
+        """Read a reference as it stands in a Pod: ``nginx`` is ``docker.io/library/nginx``.
+
+        :param text: the reference, with or without registry, tag and digest.
+        :raises InvalidImageReference: when it is not a legal reference.
+        """
+        registry, remainder = split_registry(text)
+        match = _REMAINDER.fullmatch(remainder)
+        if match is None or (registry is not None and not _HOST_ONLY.fullmatch(registry)):
+            raise InvalidImageReference(_explain(text, registry, remainder))
+        path, tag, digest = match.group("path", "tag", "digest")
+        if registry is None and _IDENTIFIER.fullmatch(path):
+            raise InvalidImageReference(f"{text!r} is an image id, not a name; write the repository's name")
+        if digest is not None:
+            _check_digest(text, digest)
+        if registry is None or registry == "index.docker.io":
+            registry = DOCKER_HUB
+        if registry == DOCKER_HUB and "/" not in path:
+            path = f"library/{path}"
+        if len(path) > _LONGEST_PATH:
+            raise InvalidImageReference(
+                f"{text!r} has a repository of {len(path)} characters; at most {_LONGEST_PATH} are allowed"
+            )
+        return cls(registry, path, tag, digest)
+
+    @property
+    def name(self) -> str:
+        """Registry and repository, without tag and digest: ``docker.io/library/nginx``."""
+        return f"{self.registry}/{self.repository}"
+
+    @property
+    def identifier(self) -> str:
+        """What a registry is asked for: the digest, else the tag, else ``latest``."""
+        return self.digest or self.tag or "latest"
+
+    def at(self, *, registry: str, repository: str) -> ImageReference:
+        """The same tag and digest in another repository."""
+        return replace(self, registry=registry, repository=repository)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+
+def _check_digest(text: str, digest: str) -> None:
+    algorithm, _, value = digest.partition(":")
+    length = _HEX_LENGTH.get(algorithm)
+    if length is None:
+        raise InvalidImageReference(
+            f"{text!r} has a digest of the unknown algorithm {algorithm!r}; allowed are {', '.join(_HEX_LENGTH)}"
+        )
+    if len(value) != length or value != value.lower():
+        raise InvalidImageReference(
+            f"{text!r} has a digest that is not {algorithm} followed by {length} lower-case hexadecimal digits"
+        )
+
+
+def _explain(text: str, registry: str | None, remainder: str) -> str:
+    if not text:
+        return "an image reference is empty; write for example 'registry.k8s.io/pause:3.10'"
+    if registry is not None and not _HOST_ONLY.fullmatch(registry):
+        return f"{text!r} has the registry {registry!r}, which is not a host name with an optional port"
+    shape = _SHAPE.fullmatch(remainder)
+    if shape is None:
+        return f"{text!r} is not an image reference"
+    name, tag, digest = shape.group("name", "tag", "digest")
+    if name != name.lower():
+        return f"{text!r} has an upper-case letter in its repository; only lower case is allowed there"
+    if not _PATH_ONLY.fullmatch(name):
+        return (
+            f"{text!r} has the repository {name!r}; allowed are lower-case letters and digits, "
+            "joined by '.', '_', '__', '-' or '/'"
+        )
+    if tag is not None and not _TAG_ONLY.fullmatch(tag):
+        return (
+            f"{text!r} has the tag {tag!r}; allowed are at most 128 letters, digits, '_', '.' and '-', "
+            "not beginning with '.' or '-'"
+        )
+    if digest is not None and not _DIGEST_ONLY.fullmatch(digest):
+        return f"{text!r} has the digest {digest!r}; a digest looks like 'sha256:' and 64 hexadecimal digits"
+    return f"{text!r} is not an image reference"
