@@ -112,9 +112,15 @@ class CacheMapping:
     aliases: tuple[str, ...] = field(default=())
 
     @classmethod
-    def of(cls, registry: str, rules: Iterable[CachedUpstream], **options: PinnedByDigest) -> CacheMapping:
+    def of(
+        cls,
+        registry: str,
+        rules: Iterable[CachedUpstream],
+        *,
+        pinned_by_digest: PinnedByDigest = PinnedByDigest.LEAVE,
+    ) -> CacheMapping:
         """A mapping for a registry's host and any iterable of rules."""
-        return cls(registry=registry, rules=tuple(rules), **options)
+        return cls(registry=registry, rules=tuple(rules), pinned_by_digest=pinned_by_digest)
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -130,7 +136,7 @@ class CacheMapping:
         The first whose source the reference begins with is the one that holds. This is what renderers
         without Python are generated from.
         """
-        table = {}
+        table: dict[str, Substitution] = {}
         for rule in self.rules:
             below = _directory(rule.upstream_repository_prefix)
             target = f"{self.registry}/{_directory(rule.repository_prefix)}"
