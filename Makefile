@@ -67,7 +67,16 @@ lock: $(VENV)/.installed ## resolve pyproject.toml anew into requirements*.txt a
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build -c requirements.txt -o requirements-build.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group docs -c requirements.txt pyproject.toml -o requirements-docs.txt
 	npm install --package-lock-only --silent
+
+$(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --require-hashes -r requirements-docs.txt
+	@touch $@
+
+.PHONY: docs
+docs: $(VENV)/.installed-docs ## the documentation as a site, in site/
+	$(BIN)/mkdocs build --strict --quiet
 
 .PHONY: clean
 clean: ## remove everything that these verbs made
