@@ -68,6 +68,7 @@ lock: $(VENV)/.installed ## resolve pyproject.toml anew into requirements*.txt a
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build -c requirements.txt -o requirements-build.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group docs -c requirements.txt pyproject.toml -o requirements-docs.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -c requirements.txt -o requirements-release.txt
 	npm install --package-lock-only --silent
 
 $(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed
@@ -77,6 +78,15 @@ $(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed
 .PHONY: docs
 docs: $(VENV)/.installed-docs ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict --quiet
+
+$(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
+	$(BIN)/python -m venv $(VENV)/release
+	$(VENV)/release/bin/pip install --quiet --require-hashes -r requirements-release.txt
+	@touch $@
+
+.PHONY: release-check
+release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed on every Python at hand; bill of materials
+	tools/release-check $(VENV)/release/bin
 
 .PHONY: clean
 clean: ## remove everything that these verbs made
