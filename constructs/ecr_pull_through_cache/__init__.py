@@ -12,20 +12,122 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .images import CachedUpstream, CacheMapping, ImageReference, Upstream
+    from .cache_registry import CacheRegistry
+    from .ecr_endpoints import EcrEndpoints
+    from .errors import UserError
+    from .images import (
+        ROOT,
+        CachedUpstream,
+        CacheMapping,
+        Decision,
+        ImageReference,
+        InvalidImageReference,
+        PinnedByDigest,
+        Reason,
+        UnsupportedUpstream,
+        Upstream,
+    )
+    from .lifecycle import CountType, LifecycleAction, LifecyclePolicy, LifecycleRule, StorageClass, TagSelection
+    from .node_pull_policy import NodePullMode, NodePullPolicy
+    from .pull_through_cache import PullThroughCache, ReplicaRegistry, UpstreamCache
+    from .pull_through_cache_rule import IPullThroughCacheRule, PullThroughCacheRule
+    from .pull_time_update_exclusion import PullTimeUpdateExclusion
+    from .pullers import Pullers
+    from .registry_policy import RegistryPolicy
+    from .registry_scanning import RegistryScanningConfiguration, ScanFrequency, ScanningRule, ScanType
+    from .replication import ReplicationConfiguration, ReplicationDestination, ReplicationRule
+    from .repository_creation_template import AppliedFor, CreationTemplateSettings, RepositoryCreationTemplate
+    from .signing import SigningConfiguration, SigningRule
+    from .upstream_credentials import UpstreamCredentials
 
 _HOME_OF = {
+    "AppliedFor": "repository_creation_template",
     "CacheMapping": "images",
+    "CacheRegistry": "cache_registry",
     "CachedUpstream": "images",
+    "CountType": "lifecycle",
+    "CreationTemplateSettings": "repository_creation_template",
+    "Decision": "images",
+    "EcrEndpoints": "ecr_endpoints",
+    "IPullThroughCacheRule": "pull_through_cache_rule",
     "ImageReference": "images",
+    "InvalidImageReference": "images",
+    "LifecycleAction": "lifecycle",
+    "LifecyclePolicy": "lifecycle",
+    "LifecycleRule": "lifecycle",
+    "NodePullMode": "node_pull_policy",
+    "NodePullPolicy": "node_pull_policy",
+    "PinnedByDigest": "images",
+    "PullThroughCache": "pull_through_cache",
+    "PullThroughCacheRule": "pull_through_cache_rule",
+    "PullTimeUpdateExclusion": "pull_time_update_exclusion",
+    "Pullers": "pullers",
+    "ROOT": "images",
+    "Reason": "images",
+    "RegistryPolicy": "registry_policy",
+    "RegistryScanningConfiguration": "registry_scanning",
+    "ReplicaRegistry": "pull_through_cache",
+    "ReplicationConfiguration": "replication",
+    "ReplicationDestination": "replication",
+    "ReplicationRule": "replication",
+    "RepositoryCreationTemplate": "repository_creation_template",
+    "ScanFrequency": "registry_scanning",
+    "ScanType": "registry_scanning",
+    "ScanningRule": "registry_scanning",
+    "SigningConfiguration": "signing",
+    "SigningRule": "signing",
+    "StorageClass": "lifecycle",
+    "TagSelection": "lifecycle",
+    "UnsupportedUpstream": "images",
     "Upstream": "images",
+    "UpstreamCache": "pull_through_cache",
+    "UpstreamCredentials": "upstream_credentials",
+    "UserError": "errors",
 }
 
 __all__ = [
+    "ROOT",
+    "AppliedFor",
     "CacheMapping",
+    "CacheRegistry",
     "CachedUpstream",
+    "CountType",
+    "CreationTemplateSettings",
+    "Decision",
+    "EcrEndpoints",
+    "IPullThroughCacheRule",
     "ImageReference",
+    "InvalidImageReference",
+    "LifecycleAction",
+    "LifecyclePolicy",
+    "LifecycleRule",
+    "NodePullMode",
+    "NodePullPolicy",
+    "PinnedByDigest",
+    "PullThroughCache",
+    "PullThroughCacheRule",
+    "PullTimeUpdateExclusion",
+    "Pullers",
+    "Reason",
+    "RegistryPolicy",
+    "RegistryScanningConfiguration",
+    "ReplicaRegistry",
+    "ReplicationConfiguration",
+    "ReplicationDestination",
+    "ReplicationRule",
+    "RepositoryCreationTemplate",
+    "ScanFrequency",
+    "ScanType",
+    "ScanningRule",
+    "SigningConfiguration",
+    "SigningRule",
+    "StorageClass",
+    "TagSelection",
+    "UnsupportedUpstream",
     "Upstream",
+    "UpstreamCache",
+    "UpstreamCredentials",
+    "UserError",
     "__version__",
 ]
 

@@ -3,7 +3,7 @@
 Pure Python: nothing here imports aws-cdk-lib, boto3 or pydantic, so that a Lambda function can carry it as it is.
 """
 
-from .hosts import PARTITIONS, EcrHost, Partition, partition_of
+from .hosts import PARTITIONS, REGIONS, EcrHost, Partition, partition_of
 from .mapping import CachedUpstream, CacheMapping, Decision, PinnedByDigest, Reason, Substitution, canonical
 from .prefixes import ROOT, check_prefix, overlaps
 from .reference import DOCKER_HUB, ImageReference, InvalidImageReference, split_registry
@@ -12,6 +12,7 @@ from .upstream import Credentials, UnsupportedUpstream, Upstream
 __all__ = [
     "DOCKER_HUB",
     "PARTITIONS",
+    "REGIONS",
     "ROOT",
     "CacheMapping",
     "CachedUpstream",

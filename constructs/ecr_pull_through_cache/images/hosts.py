@@ -15,6 +15,7 @@ class Partition:
     :param dual_stack_suffix: DNS suffix of ECR's dual-stack hosts there.
     :param region_pattern: what the names of its Regions look like.
     :param pull_through_cache: whether its ECR can pull through at all.
+    :param regions: the Regions there are today.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Partition:
     dual_stack_suffix: str
     region_pattern: str
     pull_through_cache: bool
+    regions: tuple[str, ...]
 
     def has_region(self, region: str) -> bool:
         """Whether a Region's name belongs to this partition."""
@@ -34,6 +36,42 @@ COMMERCIAL = Partition(
     dual_stack_suffix="on.aws",
     region_pattern=r"(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+",
     pull_through_cache=True,
+    regions=(
+        "af-south-1",
+        "ap-east-1",
+        "ap-east-2",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-south-1",
+        "ap-south-2",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-southeast-3",
+        "ap-southeast-4",
+        "ap-southeast-5",
+        "ap-southeast-6",
+        "ap-southeast-7",
+        "ca-central-1",
+        "ca-west-1",
+        "eu-central-1",
+        "eu-central-2",
+        "eu-north-1",
+        "eu-south-1",
+        "eu-south-2",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "il-central-1",
+        "me-central-1",
+        "me-south-1",
+        "mx-central-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+    ),
 )
 
 # Pull through cache is not offered in China and GovCloud:
@@ -46,6 +84,7 @@ PARTITIONS: tuple[Partition, ...] = (
         dual_stack_suffix="on.amazonwebservices.com.cn",
         region_pattern=r"cn-[a-z]+-\d+",
         pull_through_cache=False,
+        regions=("cn-north-1", "cn-northwest-1"),
     ),
     Partition(
         name="aws-us-gov",
@@ -53,15 +92,20 @@ PARTITIONS: tuple[Partition, ...] = (
         dual_stack_suffix="on.aws",
         region_pattern=r"us-gov-[a-z]+-\d+",
         pull_through_cache=False,
+        regions=("us-gov-east-1", "us-gov-west-1"),
     ),
     Partition(
         name="aws-eusc",
         suffix="amazonaws.eu",
         dual_stack_suffix="on.amazonwebservices.eu",
         region_pattern=r"eusc-[a-z]+-[a-z]+-\d+",
-        pull_through_cache=False,
+        pull_through_cache=True,
+        regions=("eusc-de-east-1",),
     ),
 )
+
+REGIONS: tuple[str, ...] = tuple(region for partition in PARTITIONS for region in partition.regions)
+"""Every Region there is today, by the endpoints that botocore 1.44 knows."""
 
 PARTITIONS_WITH_PULL_THROUGH_CACHE = frozenset(p.name for p in PARTITIONS if p.pull_through_cache)
 

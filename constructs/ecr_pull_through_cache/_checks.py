@@ -1,0 +1,97 @@
+"""What constructs check at synth, and how they say so."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from aws_cdk import Stack, Token
+
+from constructs import Construct, IConstruct
+
+from .errors import UserError
+from .images import REGIONS, overlaps
+
+_claims: WeakKeyDictionary[Any, dict[tuple[str, str], dict[str, str]]] = WeakKeyDictionary()
+
+
+def path_of(scope: IConstruct, id: str) -> str:
+    """The path that a construct about to be made will have."""
+    return "/".join(part for part in (scope.node.path, id) if part)
+
+
+def refuse(scope: IConstruct, id: str, message: str) -> UserError:
+    """An error that begins with the path of the construct it is about."""
+    return UserError(f"{path_of(scope, id)}: {message}")
+
+
+def check_account(account: str) -> None:
+    """Refuse what is neither an account's 12 digits nor a token.
+
+    :raises UserError: when it is neither.
+    """
+    if not Token.is_unresolved(account) and not (len(account) == 12 and account.isascii() and account.isdigit()):
+        raise UserError(f"{account!r} is not an account; an account has 12 digits")
+
+
+def check_region(region: str) -> None:
+    """Refuse what is neither a Region's name nor a token.
+
+    :raises UserError: when it is neither; the message names the nearest Region.
+    """
+    if not Token.is_unresolved(region) and region not in REGIONS:
+        near = difflib.get_close_matches(region, REGIONS, n=1, cutoff=0.6)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise UserError(f"{region!r} is not a Region{meant}; a Region is named like 'eu-west-1'")
+
+
+def claim_singleton(scope: Construct, id: str, kind: str) -> None:
+    """Say that a construct is the only one of its kind in its account and Region.
+
+    :raises UserError: when another construct of the app is that already; the message names it.
+    """
+    taken = _taken(scope, kind)
+    if taken:
+        first = next(iter(taken))
+        raise refuse(
+            scope,
+            id,
+            f"a registry has only one {kind}, and {taken[first]} is it for {_environment(scope)}; "
+            "add to that one, or give this stack another env",
+        )
+    taken[kind] = path_of(scope, id)
+
+
+def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: bool) -> None:
+    """Say that a construct stands for a repository prefix in its account and Region.
+
+    :param nested: whether a prefix may lie below another one, the longest being the one that counts.
+    :raises UserError: when another construct of the app stands for the same or an overlapping prefix.
+    """
+    taken = _taken(scope, kind)
+    for other, path in taken.items():
+        if other == prefix or (not nested and overlaps(other, prefix)):
+            raise refuse(
+                scope,
+                id,
+                f"the prefix {prefix!r} overlaps {other!r} of {path}; "
+                f"every {kind} of a registry needs a prefix of its own",
+            )
+    taken[prefix] = path_of(scope, id)
+
+
+def count_of(scope: Construct, kind: str) -> int:
+    """How many prefixes of a kind are claimed in the environment of a construct."""
+    return len(_taken(scope, kind))
+
+
+def _taken(scope: Construct, kind: str) -> dict[str, str]:
+    return _claims.setdefault(scope.node.root, {}).setdefault((kind, _environment(scope)), {})
+
+
+def _environment(scope: Construct) -> str:
+    stack = Stack.of(scope)
+    if Token.is_unresolved(stack.account) or Token.is_unresolved(stack.region):
+        return f"the stack {stack.node.path or stack.stack_name}"
+    return f"aws://{stack.account}/{stack.region}"

@@ -1,0 +1,66 @@
+"""A private ECR registry as a value: where it is, and the names that follow from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Stack, Token
+
+from constructs import IConstruct
+
+from .images import ROOT, EcrHost, partition_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheRegistry:
+    """The private ECR registry of an account in a Region; tokens are welcome for both.
+
+    :param account: 12 digits, or a token.
+    :param region: for example ``eu-west-1``, or a token.
+    """
+
+    account: str
+    region: str
+
+    @classmethod
+    def of_stack(cls, scope: IConstruct) -> CacheRegistry:
+        """The registry of the environment that a construct is deployed to."""
+        stack = Stack.of(scope)
+        return cls(account=stack.account, region=stack.region)
+
+    @property
+    def partition(self) -> str:
+        """The partition's name, or a token where the Region is one."""
+        known = None if Token.is_unresolved(self.region) else partition_of(self.region)
+        return known.name if known else Aws.PARTITION
+
+    @property
+    def host(self) -> str:
+        """Host of the registry, as it stands in image references."""
+        if Token.is_unresolved(self.region):
+            return EcrHost(account=self.account, region=self.region, suffix=Aws.URL_SUFFIX).host
+        return EcrHost.of(self.account, self.region).host
+
+    @property
+    def environment(self) -> str:
+        """Account and Region in one text, as CDK writes them."""
+        return f"aws://{self.account}/{self.region}"
+
+    def repositories(self, prefix: str) -> str:
+        """ARN pattern of every repository under a prefix.
+
+        :param prefix: a repository prefix, or ``ROOT`` for every repository of the registry.
+        """
+        path = "*" if prefix == ROOT else f"{prefix}/*"
+        return f"arn:{self.partition}:ecr:{self.region}:{self.account}:repository/{path}"
+
+    def image_uri(self, prefix: str, repository: str, *, tag: str | None = None, digest: str | None = None) -> str:
+        """The reference of a cached image.
+
+        :param prefix: the repository prefix, or ``ROOT``.
+        :param repository: path of the upstream repository below what the prefix stands for.
+        :param tag: tag, ``latest`` being what registries take for none.
+        :param digest: digest with its algorithm.
+        """
+        path = repository if prefix == ROOT else f"{prefix}/{repository}"
+        return f"{self.host}/{path}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"

@@ -1,0 +1,107 @@
+"""The secret with which ECR signs in to an upstream registry."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from aws_cdk import Annotations, RemovalPolicy, Stack, Token
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from constructs import Construct
+
+from ._checks import refuse
+
+NAME_PREFIX = "ecr-pullthroughcache/"
+"""What the name of the secret must begin with."""
+
+_NAME = re.compile(r"ecr-pullthroughcache/[a-zA-Z0-9/_+=.@-]+", re.ASCII)
+_SECRET_ARN = re.compile(r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):(?P<account>\d*):secret:(?P<name>.+)", re.ASCII)
+
+
+class UpstreamCredentials(Construct):
+    """A secret of the shape that ECR reads: the JSON keys ``username`` and ``accessToken``.
+
+    The template holds no secret value. The secret is created with a user name to be replaced and a random token;
+    write the real value once, and again whenever it is rotated::
+
+        aws secretsmanager put-secret-value --secret-id NAME --secret-string file://credentials.json
+
+    Rotate the value and keep the secret: a rule's secret is create-only for CloudFormation. The secret is encrypted with
+    the AWS managed key, the only one that ECR can read it with, and is kept when the stack goes.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-secret.html
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param name: name of the secret, with or without the leading ``ecr-pullthroughcache/``.
+    :param description: what the secret is for.
+    :raises UserError: when the name is not one that ECR reads.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, name: str, description: str | None = None) -> None:
+        full_name = name if Token.is_unresolved(name) or name.startswith(NAME_PREFIX) else NAME_PREFIX + name
+        if not Token.is_unresolved(name) and not _NAME.fullmatch(full_name):
+            raise refuse(
+                scope,
+                id,
+                f"{name!r} is not a name for the secret; allowed are letters, digits and '/_+=.@-' after {NAME_PREFIX!r}",
+            )
+        super().__init__(scope, id)
+        self.secret: secretsmanager.ISecret = secretsmanager.Secret(
+            self,
+            "Resource",
+            secret_name=full_name,
+            description=description or "Credentials with which Amazon ECR pulls from an upstream registry",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": "replace-me"}),
+                generate_string_key="accessToken",
+            ),
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        """The secret, to be given to a rule as its ``credentials``."""
+
+
+def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret) -> None:
+    """Refuse a secret that ECR could not read, as far as that can be seen at synth.
+
+    :raises UserError: when its name, account, Region or key is wrong.
+    """
+    if secret.encryption_key is not None:
+        raise refuse(
+            scope,
+            id,
+            "the credentials are encrypted with a customer managed key; ECR reads secrets that are encrypted with the AWS "
+            "managed key aws/secretsmanager only, so leave encryption_key out",
+        )
+    name = secret.secret_name
+    if not Token.is_unresolved(name) and not _NAME.fullmatch(name):
+        raise refuse(
+            scope,
+            id,
+            f"the credentials are in the secret {name!r}; ECR reads secrets whose name begins with {NAME_PREFIX!r}",
+        )
+    _check_place(scope, id, secret.secret_arn)
+    if secret.secret_full_arn is None:
+        Annotations.of(scope).add_warning_v2(
+            "cdk-ecr-pull-through-cache:partialSecretArn",
+            f"the secret {name} is given without the six characters at the end of its ARN; "
+            "ECR documents complete ARNs, so use Secret.from_secret_complete_arn",
+        )
+
+
+def _check_place(scope: Construct, id: str, arn: str) -> None:
+    match = None if Token.is_unresolved(arn) else _SECRET_ARN.fullmatch(arn)
+    if match is None:
+        return
+    stack = Stack.of(scope)
+    for what, given, expected in (
+        ("Region", match["region"], stack.region),
+        ("account", match["account"], stack.account),
+    ):
+        if not Token.is_unresolved(expected) and given != expected:
+            raise refuse(
+                scope,
+                id,
+                f"the credentials lie in the {what} {given}; a rule reads a secret of its own {what}, {expected}",
+            )
