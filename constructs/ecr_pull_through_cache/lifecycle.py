@@ -7,10 +7,10 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_paramete
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from . import quotas
 from .errors import UserError
@@ -105,6 +105,38 @@ class LifecycleRule:
             ),
         ]
 
+    @classmethod
+    def from_json(cls, rule: Mapping[str, Any]) -> LifecycleRule:
+        """A rule from the words of the service.
+
+        :param rule: ``rulePriority``, ``description``, ``selection`` and ``action``.
+        :raises UserError: when it is not a rule that the service takes.
+        """
+        selection = _part(rule, "selection", Mapping)
+        action = _part(rule, "action", Mapping)
+        parsed = cls(
+            priority=_part(rule, "rulePriority", int),
+            description=_part(rule, "description", str) if "description" in rule else None,
+            count_type=_choice(CountType, selection, "countType"),
+            count=_part(selection, "countNumber", int),
+            tags=_choice(TagSelection, selection, "tagStatus"),
+            tag_patterns=tuple(selection.get("tagPatternList", ())),
+            tag_prefixes=tuple(selection.get("tagPrefixList", ())),
+            storage_class=_choice(StorageClass, selection, "storageClass") if "storageClass" in selection else None,
+            action=_choice(LifecycleAction, action, "type"),
+        )
+        expected = parsed.to_json()
+        for name, given, known in (
+            ("selection", selection, expected["selection"]),
+            ("action", action, expected["action"]),
+        ):
+            unlike = sorted(key for key in given if key not in known or given[key] != known[key])
+            if unlike:
+                raise UserError(
+                    f"lifecycle rule {parsed.priority}: {name}.{unlike[0]} {given[unlike[0]]!r} is not allowed there"
+                )
+        return parsed
+
     def to_json(self) -> dict[str, Any]:
         """The rule in the words of the service."""
         selection: dict[str, Any] = {"tagStatus": self.tags.value}
@@ -123,6 +155,25 @@ class LifecycleRule:
             action["targetStorageClass"] = StorageClass.ARCHIVE.value
         description = {"description": self.description} if self.description else {}
         return {"rulePriority": self.priority, **description, "selection": selection, "action": action}
+
+
+_E = TypeVar("_E", bound=Enum)
+
+
+def _part(of: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    value = of.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        words = {Mapping: "a mapping", int: "a whole number", str: "a text"}
+        raise UserError(f"a lifecycle rule has the {key} {value!r}; it must be {words[kind]}")
+    return value
+
+
+def _choice(kind: type[_E], of: Mapping[str, Any], key: str) -> _E:
+    value = of.get(key)
+    if value not in [member.value for member in kind]:
+        allowed = ", ".join(str(member.value) for member in kind)
+        raise UserError(f"a lifecycle rule has the {key} {value!r}; allowed are {allowed}")
+    return kind(value)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ class PullThroughCache(Construct):
     :param upstreams: the upstream registry of each repository prefix; a prefix has 2 to 30 characters, ``ROOT`` is none.
     :param settings: what repositories are created with; mutable tags and AES-256 if left out.
     :param replicate_to: where cached images are copied to.
-    :param pullers: who pulls and imports besides the registry's own account.
+    :param replicate_also: prefixes of further repositories of this registry that are copied there.
+    :param pullers: who pulls besides the registry's own account.
+    :param importers: whose pulls may import, of those; all of them if left out.
     :param replicated_from: accounts whose registries replicate into this one under the same prefixes.
     :raises UserError: when there are no upstreams, or for what :class:`PullThroughCacheRule`,
         :class:`RepositoryCreationTemplate` and :class:`ReplicationConfiguration` refuse.
@@ -71,7 +73,9 @@ class PullThroughCache(Construct):
         upstreams: Mapping[str, Upstream | UpstreamCache],
         settings: CreationTemplateSettings | None = None,
         replicate_to: Sequence[ReplicationDestination] = (),
+        replicate_also: Sequence[str] = (),
         pullers: Pullers | None = None,
+        importers: Pullers | None = None,
         replicated_from: Sequence[str] = (),
     ) -> None:
         if not upstreams:
@@ -80,7 +84,9 @@ class PullThroughCache(Construct):
         self.registry = CacheRegistry.of_stack(self)
         """The registry of the stack's environment."""
         self.pullers = pullers or Pullers()
-        """Who pulls and imports besides the registry's own account."""
+        """Who pulls besides the registry's own account."""
+        self.importers = self.pullers if importers is None else importers
+        """Whose pulls may import, of those."""
         caches = {prefix: _as_cache(upstream) for prefix, upstream in sorted(upstreams.items())}
         applied_for = (AppliedFor.PULL_THROUGH_CACHE, *((AppliedFor.REPLICATION,) if replicated_from else ()))
         self.templates = make_templates(
@@ -90,7 +96,7 @@ class PullThroughCache(Construct):
             applied_for=applied_for,
         )
         """The repository creation template of each prefix."""
-        self.replication = self._replicate(replicate_to, tuple(caches))
+        self.replication = replicate(self, replicate_to, (*caches, *replicate_also))
         """The replication configuration, if images are copied anywhere."""
         self.rules = self._make_rules(caches)
         """The pull through cache rule of each prefix."""
@@ -152,15 +158,6 @@ class PullThroughCache(Construct):
             iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=patterns, scope=self)
         )
 
-    def _replicate(
-        self, destinations: Sequence[ReplicationDestination], prefixes: tuple[str, ...]
-    ) -> ReplicationConfiguration | None:
-        if not destinations:
-            return None
-        filters = () if ROOT in prefixes else prefixes
-        rule = ReplicationRule(destinations=tuple(destinations), repository_prefixes=filters)
-        return ReplicationConfiguration(self, "Replication", rules=[rule])
-
     def _make_rules(self, caches: Mapping[str, UpstreamCache]) -> Mapping[str, PullThroughCacheRule]:
         scope = Construct(self, "Rules")
         rules = {}
@@ -182,10 +179,10 @@ class PullThroughCache(Construct):
 
     def _open_registry(self, replicated_from: Sequence[str]) -> RegistryPolicy | None:
         prefixes = (ROOT,) if ROOT in self.rules else tuple(self.rules)
-        if self.pullers:
-            RegistryPolicy.of(self).allow_import_by(*self.pullers.principals, repository_prefixes=prefixes)
+        if self.importers:
+            RegistryPolicy.of(self).allow_import_by(*self.importers.principals, repository_prefixes=prefixes)
         open_to_sources(self, replicated_from, prefixes)
-        others = bool(self.pullers) or bool(_other_accounts(self, replicated_from))
+        others = bool(self.importers) or bool(_other_accounts(self, replicated_from))
         return RegistryPolicy.of(self) if others else None
 
 
@@ -202,6 +199,7 @@ class ReplicaRegistry(Construct):
     :param repository_prefixes: prefixes of the repositories that arrive; ``ROOT`` for all.
     :param settings: what repositories are created with; mutable tags and AES-256 if left out.
     :param replicated_from: accounts whose registries replicate into this one.
+    :param replicate_to: where images that were pushed are copied to; replicas themselves are not replicated on.
     :param pullers: who pulls besides the registry's own account.
     :param applied_for: what creates the repositories here; replication if left out.
     :raises UserError: when no prefix is given, or for what :class:`RepositoryCreationTemplate` refuses.
@@ -215,6 +213,7 @@ class ReplicaRegistry(Construct):
         repository_prefixes: Sequence[str],
         settings: CreationTemplateSettings | Mapping[str, CreationTemplateSettings] | None = None,
         replicated_from: Sequence[str] = (),
+        replicate_to: Sequence[ReplicationDestination] = (),
         pullers: Pullers | None = None,
         applied_for: Sequence[AppliedFor] = (AppliedFor.REPLICATION,),
     ) -> None:
@@ -232,7 +231,25 @@ class ReplicaRegistry(Construct):
             applied_for=applied_for,
         )
         """The repository creation template of each prefix."""
+        self.replication = replicate(self, replicate_to, tuple(self.templates))
+        """The replication configuration, if images are copied anywhere."""
         open_to_sources(self, replicated_from, tuple(self.templates))
+
+
+def replicate(
+    scope: Construct, destinations: Sequence[ReplicationDestination], prefixes: Sequence[str]
+) -> ReplicationConfiguration | None:
+    """The replication configuration of a registry, below ``Replication``, if images are copied anywhere.
+
+    :param scope: parent.
+    :param destinations: where to.
+    :param prefixes: prefixes of the repositories; ``ROOT`` for all.
+    """
+    if not destinations:
+        return None
+    filters = () if ROOT in prefixes else tuple(sorted(set(prefixes)))
+    rule = ReplicationRule(destinations=tuple(destinations), repository_prefixes=filters)
+    return ReplicationConfiguration(scope, "Replication", rules=[rule])
 
 
 def make_templates(

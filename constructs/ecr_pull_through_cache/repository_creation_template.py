@@ -194,11 +194,11 @@ class RepositoryCreationTemplate(Construct):
 
     def _warn_of_a_cache_that_breaks(self) -> None:
         annotations = Annotations.of(self)
-        if self.settings.image_tag_mutability.name.startswith("IMMUTABLE"):
+        if self.settings.image_tag_mutability is ecr.TagMutability.IMMUTABLE:
             annotations.add_warning_v2(
                 "cdk-ecr-pull-through-cache:immutableCache",
                 "tags of cached images are immutable, so ECR cannot refresh a tag that has moved upstream; "
-                "use MUTABLE, or IMMUTABLE_WITH_EXCLUSION for tags that never move",
+                "use MUTABLE, or IMMUTABLE_WITH_EXCLUSION with the tags that move as the exclusion",
             )
         if self.settings.lifecycle is not None and self.settings.lifecycle.archives:
             annotations.add_warning_v2(

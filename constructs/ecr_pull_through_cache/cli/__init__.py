@@ -7,23 +7,39 @@ where a command needs it, so that every other command starts at once.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from .._version import __version__
 from ..errors import UserError
+from . import describe
 
 app = typer.Typer(
     name="ecr-pull-through",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Put an Amazon ECR pull through cache between clusters and public registries, and live with it.",
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Options of every command would stand here; a callback keeps a single command a subcommand."""
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Put an Amazon ECR pull through cache between clusters and public registries, and live with it."""
+
+
+for _area in (describe,):
+    _area.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,264 @@
+"""What one key of a configuration says about another one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+
+from .. import quotas
+from ..errors import UserError
+from ..images import REGIONS, CachedUpstream, overlaps, partition_of
+from .models import Cluster, Document, Registry, Template, UpstreamRule
+from .plan import Environment
+from .source import Place, Problem
+
+_SECRET_NAME = re.compile(r"(?:ecr-pullthroughcache/)?[a-zA-Z0-9/_+=.@-]{1,400}", re.ASCII)
+_SECRET_ARN = re.compile(
+    r"arn:[\w-]+:secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):secret:"
+    r"ecr-pullthroughcache/[a-zA-Z0-9/_+=.@-]+-[a-zA-Z0-9]{6}",
+    re.ASCII,
+)
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where something allowed is near, otherwise nothing."""
+    near = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+class Names:
+    """Accounts and Regions, which a file may give names."""
+
+    def __init__(self, accounts: Mapping[str, str], regions: Mapping[str, str]) -> None:
+        self._accounts = accounts
+        self._regions = regions
+
+    def account(self, given: str) -> str | None:
+        """The 12 digits, ``None`` when there are none."""
+        return given if re.fullmatch(r"\d{12}", given, re.ASCII) else self._accounts.get(given)
+
+    def region(self, given: str) -> str | None:
+        """The Region, ``None`` when there is none."""
+        region = self._regions.get(given, given)
+        return region if region in REGIONS else None
+
+    def environment(self, of: Registry | Cluster) -> Environment | None:
+        """Account and Region, ``None`` when one is not known."""
+        account, region = self.account(of.account), self.region(of.region)
+        return Environment(account=account, region=region) if account and region else None
+
+    def problems(self, place: Place, of: Registry | Cluster) -> Iterator[Problem]:
+        """What is wrong with the account and Region of something."""
+        yield from self.account_problems((*place, "account"), of.account)
+        if self.region(of.region) is None:
+            allowed = [*self._regions, *REGIONS]
+            yield Problem(
+                place=(*place, "region"),
+                message=f"{of.region!r} is not a Region{nearest(of.region, allowed)}; "
+                "allowed are the names under 'regions' and Regions such as 'eu-west-1'",
+            )
+
+    def account_problems(self, place: Place, given: str) -> Iterator[Problem]:
+        """What is wrong with an account."""
+        if self.account(given) is None:
+            listed = f" ({', '.join(sorted(self._accounts))})" if self._accounts else ""
+            yield Problem(
+                place=place,
+                message=f"{given!r} is not an account{nearest(given, self._accounts)}; "
+                f"allowed are the names under 'accounts'{listed} and 12 digits in quotes",
+            )
+
+
+def check(document: Document, broken: Iterable[str] = ()) -> Iterator[Problem]:
+    """Everything that is wrong between the parts of a document.
+
+    :param broken: names of registries that are wrong in themselves and therefore not part of the document.
+    """
+    names = Names(document.accounts, document.regions)
+    known = {*document.registries, *broken}
+    for alias, region in document.regions.items():
+        if region not in REGIONS:
+            yield Problem(
+                place=("regions", alias),
+                message=f"{region!r} is not a Region{nearest(region, REGIONS)}; a Region is named like 'eu-west-1'",
+            )
+    for name, registry in document.registries.items():
+        yield from _registry(document, names, name, registry, known)
+    yield from _one_per_environment(document, names)
+    for name, cluster in document.clusters.items():
+        yield from _cluster(document, names, name, cluster, known)
+
+
+def _registry(document: Document, names: Names, name: str, registry: Registry, known: set[str]) -> Iterator[Problem]:
+    place: Place = ("registries", name)
+    environment = names.environment(registry)
+    yield from names.problems(place, registry)
+    for number, account in enumerate(registry.pull.accounts):
+        yield from names.account_problems((*place, "pull", "accounts", number), account)
+    if registry.pull.organization and document.organization is None:
+        yield Problem(
+            place=(*place, "pull", "organization"),
+            message="the organization is let in, but not named; add 'organization: o-...' at the top",
+        )
+    for prefix, rule in registry.upstreams.items():
+        yield from _upstream((*place, "upstreams", prefix), prefix, rule, environment)
+    for one, other in combinations(sorted(registry.upstreams), 2):
+        if overlaps(one.rstrip("/"), other.rstrip("/")):
+            yield Problem(
+                place=(*place, "upstreams", other),
+                message=f"the prefix {other!r} overlaps {one!r}; every upstream of a registry needs a prefix of its own",
+            )
+    yield from _template((*place, "template"), registry.template, environment)
+    yield from _replication(document, names, name, registry, known)
+
+
+def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Environment | None) -> Iterator[Problem]:
+    try:
+        cached: CachedUpstream = rule.cached(prefix)
+    except UserError as error:
+        yield Problem(place=place, message=str(error))
+        return
+    if environment is None:
+        return
+    yield from _template((*place, "template"), rule.template, environment)
+    partition = partition_of(environment.region)
+    if rule.by == "pull-through" and partition and partition.name not in cached.upstream.partitions:
+        yield Problem(
+            place=place,
+            message=f"ECR cannot pull {rule.upstream} through in {environment.region} (partition {partition.name}); "
+            "write 'by: copy' and push the images there",
+        )
+    for key, given in (("credentials", rule.credentials), ("recordedCredentials", rule.recorded_credentials)):
+        if given is not None:
+            yield from _secret((*place, key), given, environment, named=key == "credentials")
+
+
+def _secret(place: Place, given: str, environment: Environment, *, named: bool) -> Iterator[Problem]:
+    if named and not given.startswith("arn:"):
+        if not _SECRET_NAME.fullmatch(given):
+            yield Problem(
+                place=place,
+                message=f"{given!r} is not the name of a secret; allowed are letters, digits and '/_+=.@-'",
+            )
+        return
+    match = _SECRET_ARN.fullmatch(given)
+    if match is None:
+        yield Problem(
+            place=place,
+            message=f"{given!r} is not the complete ARN of a secret that ECR reads; "
+            "its name begins with 'ecr-pullthroughcache/', and '-' and six characters follow the name",
+        )
+    elif (match["account"], match["region"]) != (environment.account, environment.region):
+        yield Problem(
+            place=place,
+            message=f"the secret lies in {match['account']}/{match['region']}; "
+            f"a rule reads secrets of its own account and Region, {environment}",
+        )
+
+
+def _template(place: Place, template: Template | None, environment: Environment | None) -> Iterator[Problem]:
+    key = template.encryption_key if template else None
+    if key is None or environment is None:
+        return
+    _, _, _, region, account, _ = key.split(":", 5)
+    if (account, region) != (environment.account, environment.region):
+        yield Problem(
+            place=(*place, "encryptionKey"),
+            message=f"the key lies in {account}/{region}; repositories of {environment} need one of theirs",
+        )
+
+
+def _replication(document: Document, names: Names, name: str, registry: Registry, known: set[str]) -> Iterator[Problem]:
+    place: Place = ("registries", name, "replicateTo")
+    if registry.replicate_to and not registry.upstreams:
+        yield Problem(place=place, message="no upstreams are given, and replicas themselves are not replicated on")
+    if len(registry.replicate_to) > quotas.REPLICATION_DESTINATIONS.value:
+        yield Problem(
+            place=place,
+            message=f"{len(registry.replicate_to)} destinations are given; "
+            f"allowed are {quotas.REPLICATION_DESTINATIONS.value} {quotas.REPLICATION_DESTINATIONS.name}",
+        )
+    for number, target in enumerate(registry.replicate_to):
+        at = (*place, number)
+        if target not in known:
+            yield _unknown_registry(at, target, known)
+        elif target == name:
+            yield Problem(place=at, message=f"{name} would replicate to itself; leave it out")
+        elif target in registry.replicate_to[:number]:
+            yield Problem(place=at, message=f"{target!r} is given twice")
+        elif target in document.registries:
+            yield from _replica(at, names, name, registry, target, document.registries[target])
+
+
+def _replica(
+    place: Place, names: Names, name: str, source: Registry, target: str, destination: Registry
+) -> Iterator[Problem]:
+    here, there = names.region(source.region), names.region(destination.region)
+    if here and there and partition_of(here) != partition_of(there):
+        yield Problem(place=place, message=f"ECR does not replicate from {here} to {there}, which is another partition")
+    for prefix, rule in source.upstreams.items():
+        other = destination.upstreams.get(prefix)
+        if other is not None and (other.upstream, other.upstream_repository_prefix) != (
+            rule.upstream,
+            rule.upstream_repository_prefix,
+        ):
+            yield Problem(
+                place=place,
+                message=f"under {prefix!r} {target} caches {other.upstream}, but {name} would replicate {rule.upstream} there",
+            )
+
+
+def _unknown_registry(place: Place, given: str, known: Iterable[str]) -> Problem:
+    return Problem(
+        place=place,
+        message=f"there is no registry {given!r}{nearest(given, known)}; there are {', '.join(sorted(known))}",
+    )
+
+
+def _one_per_environment(document: Document, names: Names) -> Iterator[Problem]:
+    first: dict[Environment, str] = {}
+    for name in sorted(document.registries):
+        environment = names.environment(document.registries[name])
+        if environment is None:
+            continue
+        if environment in first:
+            yield Problem(
+                place=("registries", name),
+                message=f"{environment} is the registry {first[environment]!r} already; "
+                "an account has one registry in a Region, so put the upstreams together",
+            )
+        first.setdefault(environment, name)
+    targets = {target for registry in document.registries.values() for target in registry.replicate_to}
+    for name, registry in document.registries.items():
+        if not registry.upstreams and name not in targets:
+            yield Problem(
+                place=("registries", name),
+                message="holds nothing: it has no upstreams, and no registry names it under 'replicateTo'",
+            )
+
+
+def _cluster(document: Document, names: Names, name: str, cluster: Cluster, known: set[str]) -> Iterator[Problem]:
+    place: Place = ("clusters", name)
+    yield from names.problems(place, cluster)
+    if cluster.registry not in known:
+        yield _unknown_registry((*place, "registry"), cluster.registry, known)
+    registry = document.registries.get(cluster.registry)
+    region, there = names.region(cluster.region), names.region(registry.region) if registry else None
+    if region and there:
+        if partition_of(region) != partition_of(there):
+            yield Problem(
+                place=(*place, "registry"),
+                message=f"{cluster.registry} lies in {there}, another partition than {region}; "
+                "its nodes cannot sign in there, so give the partition a registry of its own",
+            )
+        elif cluster.endpoints is not None and region != there:
+            yield Problem(
+                place=(*place, "endpoints"),
+                message=f"VPC endpoints in {region} reach the ECR of {region} alone, and {cluster.registry} lies in {there}; "
+                f"pull from a registry in {region}",
+            )
+    twice = sorted({nodes.role for nodes in cluster.nodes if [n.role for n in cluster.nodes].count(nodes.role) > 1})
+    for role in twice:
+        yield Problem(place=(*place, "nodes"), message=f"the role {role!r} is given twice")

@@ -1,0 +1,236 @@
+"""From a file to a resolved configuration, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from .checks import Names, check, nearest
+from .models import Cluster, Document, Registry, Template, UpstreamRule
+from .plan import CachePlan, ClusterPlan, Configuration, Environment, RegistryPlan
+from .source import Place, Problem, Source
+
+
+def load(path: str | Path) -> Configuration:
+    """Read a configuration file.
+
+    :param path: the YAML file.
+    :raises ConfigurationError: everything that is wrong with it, each with its line and key path.
+    """
+    return resolve(Source.read(Path(path)))
+
+
+def parse(text: str, *, name: str = "configuration") -> Configuration:
+    """Read a configuration from a text.
+
+    :param text: YAML.
+    :param name: what errors call it.
+    :raises ConfigurationError: everything that is wrong with it, each with its line and key path.
+    """
+    return resolve(Source.parse(text, name=name))
+
+
+def resolve(source: Source) -> Configuration:
+    """Validate a document and work out what follows from it.
+
+    :raises ConfigurationError: everything that is wrong with it.
+    """
+    try:
+        document = Document.model_validate(source.data)
+        problems = list(check(document))
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors(include_url=False)]
+        remaining, broken = _salvage(source.data, {p.place for p in problems})
+        problems += check(remaining, broken) if remaining else ()
+    if problems:
+        raise source.error(problems)
+    return _Resolver(document).configuration()
+
+
+def _problem(details: Mapping[str, Any]) -> Problem:
+    place = tuple(part for part in details["loc"] if part != "[key]")
+    given = details.get("input")
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        allowed = _keys_at(place[:-1])
+        key = str(place[-1])
+        message = f"is not a key here{nearest(key, allowed)}; allowed are {', '.join(allowed)}"
+    elif kind == "missing":
+        message = "is missing"
+    elif kind == "value_error":
+        message = str(details["ctx"]["error"])
+    elif kind == "string_pattern_mismatch":
+        message = f"{given!r} does not look like {_PATTERNS.get(details['ctx']['pattern'], details['ctx']['pattern'])}"
+    elif "expected" in (details.get("ctx") or {}):
+        message = f"{given!r} is not allowed; allowed are {details['ctx']['expected']}"
+    else:
+        shown = repr(given) if isinstance(given, str | int | float | bool | None) else f"a {type(given).__name__}"
+        message = f"{details['msg'][0].lower()}{details['msg'][1:]}, given {shown}"
+    return Problem(place=place, message=message)
+
+
+_PATTERNS = {
+    r"^[a-z][a-z0-9-]{0,62}$": "a name: at most 63 lower-case letters, digits and '-', beginning with a letter",
+    r"^\d{12}$": "an account: 12 digits in quotes",
+    r"^o-[a-z0-9]{10,32}$": "the id of an organisation: 'o-' and 10 to 32 lower-case letters and digits",
+    r"^[\w+=,.@-]{1,64}$": "the name of a role: at most 64 letters, digits and '_+=,.@-', without its path",
+    r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$": "the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'",
+    r"^vpc-[0-9a-f]{8,17}$": "the id of a VPC: 'vpc-' and hexadecimal digits",
+    r"^subnet-[0-9a-f]{8,17}$": "the id of a subnet: 'subnet-' and hexadecimal digits",
+    r"^rtb-[0-9a-f]{8,17}$": "the id of a route table: 'rtb-' and hexadecimal digits",
+    r"^\d+\.\d+\.\d+\.\d+/\d+$": "an address range: '10.0.0.0/16'",
+}
+
+
+def _keys_at(place: Place) -> list[str]:
+    """The keys that are allowed at a place of the document."""
+    model: Any = Document
+    for part in place:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            by_alias = {field.alias or name: field for name, field in model.model_fields.items()}
+            model = by_alias[str(part)].annotation
+        model = _inner(model)
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _inner(annotation: Any) -> Any:
+    """The model inside of ``dict[str, X]``, ``tuple[X, ...]``, ``X | None`` and ``Annotated[X, …]``."""
+    while not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        parts = typing.get_args(annotation)
+        if typing.get_origin(annotation) is dict:
+            annotation = parts[1]
+        elif typing.get_origin(annotation) in (types.UnionType, typing.Union):
+            annotation = next(part for part in parts if part is not type(None))
+        else:
+            annotation = parts[0]
+    return annotation
+
+
+def _salvage(data: Any, wrong: set[Place]) -> tuple[Document | None, set[str]]:
+    """The document without its registries and clusters that are wrong in themselves, so that the rest is checked too."""
+    if not isinstance(data, dict):
+        return None, set()
+    kept: dict[str, Any] = {}
+    broken: set[str] = set()
+    bad = {place[:2] for place in wrong}
+    for key, value in data.items():
+        if key in ("registries", "clusters", "accounts", "regions") and isinstance(value, dict):
+            kept[key] = {name: part for name, part in value.items() if (key, name) not in bad}
+            broken |= {str(name) for name in value if key == "registries" and (key, name) in bad}
+        elif not any(place[:1] == (key,) for place in wrong):
+            kept[key] = value
+    try:
+        return Document.model_validate(kept), broken
+    except ValidationError:
+        return None, broken
+
+
+class _Resolver:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._names = Names(document.accounts, document.regions)
+
+    def configuration(self) -> Configuration:
+        registries = {name: self._registry(name) for name in sorted(self._document.registries)}
+        clusters = {
+            name: self._cluster(name, cluster, registries) for name, cluster in sorted(self._document.clusters.items())
+        }
+        return Configuration(registries=registries, clusters=clusters, tags=dict(self._document.tags))
+
+    def _environment(self, of: Registry | Cluster) -> Environment:
+        environment = self._names.environment(of)
+        if environment is None:
+            raise AssertionError("names are checked before")
+        return environment
+
+    def _registry(self, name: str) -> RegistryPlan:
+        registry = self._document.registries[name]
+        template = _merged(self._document.defaults.template, registry.template)
+        sources = [other for other in self._document.registries.values() if name in other.replicate_to]
+        own = {
+            prefix.rstrip("/"): (rule, self._cache(prefix, rule, template))
+            for prefix, rule in registry.upstreams.items()
+        }
+        arrives = {
+            prefix.rstrip("/"): CachePlan(cached=rule.cached(prefix), template=template)
+            for source in sources
+            for prefix, rule in source.upstreams.items()
+            if prefix.rstrip("/") not in own
+        }
+        environment = self._environment(registry)
+        pulls, imports = self._accounts(name, registry, environment)
+        return RegistryPlan(
+            name=name,
+            environment=environment,
+            caches={prefix: plan for prefix, (rule, plan) in own.items() if rule.by == "pull-through"},
+            copies={prefix: plan for prefix, (rule, plan) in own.items() if rule.by == "copy"},
+            arrives=arrives,
+            sources=tuple(sorted((self._environment(source) for source in sources), key=str)),
+            replicate_to=tuple(
+                sorted((self._environment(self._document.registries[to]) for to in registry.replicate_to), key=str)
+            ),
+            template=template,
+            pull_accounts=pulls,
+            import_accounts=imports,
+            organization=self._document.organization if registry.pull.organization else None,
+            scanning=registry.scanning,
+        )
+
+    def _cache(self, prefix: str, rule: UpstreamRule, template: Template) -> CachePlan:
+        return CachePlan(
+            cached=rule.cached(prefix),
+            template=_merged(template, rule.template),
+            credentials=rule.credentials,
+            recorded_credentials=rule.recorded_credentials,
+            role=rule.role,
+        )
+
+    def _accounts(
+        self, name: str, registry: Registry, environment: Environment
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Other accounts that pull from a registry, and those of them that may import."""
+        listed = {self._names.account(account) or account for account in registry.pull.accounts}
+        pulls, imports = set(listed), set(listed)
+        for cluster in self._document.clusters.values():
+            if cluster.registry == name:
+                account = self._environment(cluster).account
+                pulls.add(account)
+                imports.update([account] if cluster.import_ else [])
+        own = {environment.account}
+        return tuple(sorted(pulls - own)), tuple(sorted(imports - own))
+
+    def _cluster(self, name: str, cluster: Cluster, registries: Mapping[str, RegistryPlan]) -> ClusterPlan:
+        return ClusterPlan(
+            name=name,
+            environment=self._environment(cluster),
+            registry=registries[cluster.registry],
+            nodes=tuple(sorted(cluster.nodes, key=lambda nodes: nodes.role)),
+            imports=cluster.import_,
+            prepopulated=cluster.prepopulated,
+            rewrite=_or_default(cluster, self._document),
+            endpoints=cluster.endpoints,
+        )
+
+
+def _or_default(cluster: Cluster, document: Document) -> Any:
+    if cluster.rewrite is None or document.defaults.rewrite is None:
+        return cluster.rewrite or document.defaults.rewrite
+    return _layered(document.defaults.rewrite, cluster.rewrite)
+
+
+def _merged(*layers: Template | None) -> Template:
+    merged = Template()
+    for layer in layers:
+        if layer is not None:
+            merged = _layered(merged, layer)
+    return merged
+
+
+def _layered(below: Any, above: Any) -> Any:
+    """One model over another: what is given above wins, key by key."""
+    return below.model_copy(update={name: getattr(above, name) for name in above.model_fields_set})

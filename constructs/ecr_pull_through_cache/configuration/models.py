@@ -1,0 +1,283 @@
+"""What may stand in a configuration file. Key names are AWS's own where AWS has one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from ..errors import UserError
+from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_prefix
+from ..lifecycle import LifecyclePolicy, LifecycleRule
+
+
+class Model(BaseModel):
+    """Camel case in files, snake case here; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=False)
+
+
+class NodeKind(StrEnum):
+    """What runs the pods, or tasks, that pull."""
+
+    MANAGED_NODE_GROUP = "managed-node-group"
+    KARPENTER = "karpenter"
+    AUTO_MODE = "auto-mode"
+    FARGATE = "fargate"
+    SELF_MANAGED = "self-managed"
+    ECS = "ecs"
+
+
+class PolicyForm(StrEnum):
+    """How images are rewritten at admission."""
+
+    CLUSTER_POLICY = "cluster-policy"
+    MUTATING_POLICY = "mutating-policy"
+    MUTATING_ADMISSION_POLICY = "mutating-admission-policy"
+
+
+def _text_of_digits(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise UserError(f"given the number {value}; write accounts in quotes, so that no leading 0 is lost")
+    return value
+
+
+def _upstream_from_host(value: Any) -> Any:
+    return {"upstream": value} if isinstance(value, str) else value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+AccountName = Annotated[str, BeforeValidator(_text_of_digits)]
+RoleName = Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,64}$", description="Name of an IAM role, without its path.")]
+KeyArn = Annotated[
+    str, Field(pattern=r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$", description="ARN of a KMS key.")
+]
+SecretName = Annotated[
+    str,
+    Field(
+        description="Name of the secret to be made, or complete ARN of one that exists; "
+        "either way its name begins with ecr-pullthroughcache/."
+    ),
+]
+
+
+class Lifecycle(Model):
+    """Which images expire. One of the two."""
+
+    expire_unpulled_after_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Days since the last pull after which an image expires."
+    )
+    rules: list[dict[str, Any]] | None = Field(
+        None, description="Rules in the words of ECR's lifecycle policies: rulePriority, selection, action."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Lifecycle:
+        if (self.expire_unpulled_after_days is None) == (self.rules is None):
+            raise UserError("give one of 'expireUnpulledAfterDays' and 'rules'")
+        self.policy()
+        return self
+
+    def policy(self) -> LifecyclePolicy:
+        """The typed policy.
+
+        :raises UserError: when ECR would refuse it.
+        """
+        if self.expire_unpulled_after_days is not None:
+            return LifecyclePolicy.expire_unpulled(days=self.expire_unpulled_after_days)
+        return LifecyclePolicy([LifecycleRule.from_json(rule) for rule in self.rules or ()])
+
+
+class Template(Model):
+    """What repositories are created with."""
+
+    image_tag_mutability: Literal["MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] = Field(
+        "MUTABLE", description="Whether tags may move. ECR refreshes cached tags by moving them."
+    )
+    image_tag_mutability_exclusion_filters: tuple[str, ...] = Field(
+        (), max_length=5, description="Tag patterns that are the exception, for the ..._WITH_EXCLUSION settings."
+    )
+    encryption: Literal["AES256", "KMS", "KMS_DSSE"] | None = Field(
+        None, description="AES256 if left out, KMS where there is an encryptionKey."
+    )
+    encryption_key: KeyArn | None = Field(None, description="ARN of a key in the registry's account and Region.")
+    lifecycle: Lifecycle | None = Field(None, description="Which images expire; none if left out.")
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of the repositories.")
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Template:
+        if self.encryption == "AES256" and self.encryption_key:
+            raise UserError("an encryptionKey is given with AES256; a key goes with KMS or KMS_DSSE")
+        if self.image_tag_mutability.endswith("_WITH_EXCLUSION") != bool(self.image_tag_mutability_exclusion_filters):
+            raise UserError(
+                "imageTagMutabilityExclusionFilters go with an imageTagMutability that ends in _WITH_EXCLUSION, and it with them"
+            )
+        return self
+
+
+class UpstreamRule(Model):
+    """One upstream registry, cached under one repository prefix. Its host alone is enough where no more is to say."""
+
+    upstream: str = Field(description="Host of the upstream registry: registry.k8s.io, docker.io, NAME.azurecr.io ...")
+    upstream_repository_prefix: str = Field(
+        ROOT, description="The part of the upstream to cache; all of it if left out."
+    )
+    credentials: SecretName | None = Field(None, description="Secret that ECR signs in to the upstream with.")
+    recorded_credentials: str | None = Field(
+        None,
+        description="Complete ARN of the secret that the rule was created with, where another one is used now: "
+        "CloudFormation cannot change it, `ecr-pull-through check --fix` does.",
+    )
+    role: RoleName | None = Field(
+        None, description="Role for a private ECR upstream of another account; made if left out."
+    )
+    by: Literal["pull-through", "copy"] = Field(
+        "pull-through",
+        description="'copy' where ECR cannot pull through: repositories get their settings, images are pushed by others.",
+    )
+    template: Template | None = Field(None, description="Instead of the registry's template.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+        schema = handler(core_schema)
+        return {
+            "anyOf": [
+                {"type": "string", "description": "Host of the upstream registry."},
+                handler.resolve_ref_schema(schema),
+            ]
+        }
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> UpstreamRule:
+        known = Upstream.from_host(self.upstream)
+        check_prefix(self.upstream_repository_prefix)
+        if self.by == "copy":
+            return self
+        if known.credentials is Credentials.REQUIRED and self.credentials is None:
+            raise UserError(f"{self.upstream} needs credentials; add 'credentials' with the name of a secret")
+        if known.credentials is Credentials.NONE and self.credentials is not None:
+            raise UserError(f"{self.upstream} takes no credentials; leave 'credentials' out")
+        return self
+
+    def cached(self, prefix: str) -> CachedUpstream:
+        """The rule as the mapping knows it."""
+        return CachedUpstream(
+            upstream=Upstream.from_host(self.upstream),
+            repository_prefix=prefix,
+            upstream_repository_prefix=self.upstream_repository_prefix,
+        )
+
+
+class Pull(Model):
+    """Who may pull besides the accounts of the clusters in this file, which may anyway."""
+
+    accounts: tuple[AccountName, ...] = Field((), description="Accounts, by name or number.")
+    organization: bool = Field(False, description="Every account of the organization.")
+
+
+class Registry(Model):
+    """A private ECR registry: an account in a Region. Without upstreams it receives what others replicate to it."""
+
+    account: AccountName = Field(description="Name of an account above, or its 12 digits in quotes.")
+    region: str = Field(description="Name of a Region above, or the Region itself.")
+    upstreams: dict[str, Annotated[UpstreamRule, BeforeValidator(_upstream_from_host)]] = Field(
+        default_factory=dict, description="The upstream registry of each repository prefix; ROOT for no prefix."
+    )
+    template: Template | None = Field(None, description="What repositories are created with; else defaults.template.")
+    replicate_to: tuple[str, ...] = Field((), description="Names of the registries that cached images are copied to.")
+    pull: Pull = Field(default_factory=Pull, description="Who may pull besides the clusters in this file.")
+    scanning: Literal["BASIC", "ENHANCED"] | None = Field(
+        None, description="Scan images when they arrive; the registry's setting is left alone if left out."
+    )
+
+
+class Nodes(Model):
+    """What pulls, by its role."""
+
+    role: RoleName
+    kind: NodeKind = Field(NodeKind.MANAGED_NODE_GROUP, description="What runs the pods or tasks.")
+
+
+class Rewrite(Model):
+    """How images are rewritten at admission."""
+
+    form: PolicyForm = Field(PolicyForm.MUTATING_POLICY, description="The kind of policy.")
+    pinned_by_digest: PinnedByDigest = Field(
+        PinnedByDigest.LEAVE,
+        description="'rewrite' only where every image is in the cache before it is rolled out: "
+        "ECR cannot answer a first pull by digest.",
+    )
+    failure_policy: Literal["Ignore", "Fail"] = Field(
+        "Ignore", description="Whether pods are admitted unchanged, or not at all, while the policy cannot be asked."
+    )
+    excluded_namespaces: tuple[str, ...] = Field((), description="Namespaces whose pods are left alone.")
+
+
+class Endpoints(Model):
+    """The VPC that gets endpoints for ECR and its layers."""
+
+    vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+    cidr: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")] = Field(
+        description="Address range from where the endpoints are reached."
+    )
+    subnets: dict[str, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = Field(
+        min_length=1, description="One private subnet of each availability zone."
+    )
+    route_tables: dict[str, Annotated[str, Field(pattern=r"^rtb-[0-9a-f]{8,17}$")]] = Field(
+        min_length=1, description="The subnet's route table in each availability zone."
+    )
+
+    @model_validator(mode="after")
+    def _same_zones(self) -> Endpoints:
+        if set(self.subnets) != set(self.route_tables):
+            raise UserError(
+                f"subnets are given for {', '.join(sorted(self.subnets))} and routeTables for "
+                f"{', '.join(sorted(self.route_tables))}; give both for the same availability zones"
+            )
+        return self
+
+
+class Cluster(Model):
+    """A cluster, or anything else that pulls, and the registry it pulls from."""
+
+    account: AccountName = Field(description="Name of an account above, or its 12 digits in quotes.")
+    region: str = Field(description="Name of a Region above, or the Region itself.")
+    registry: str = Field(description="Name of the registry it pulls from.")
+    nodes: tuple[Nodes, ...] = Field(
+        (), description="Roles that get the pull policy; none: it is made and not attached."
+    )
+    import_: bool = Field(
+        True,
+        alias="import",
+        description="Whether a pull may bring a new image into the cache; false where images are pre-populated and vetted.",
+    )
+    rewrite: Rewrite | None = Field(None, description="How images are rewritten at admission; not at all if left out.")
+    prepopulated: bool = Field(
+        False, description="Whether what runs here is brought to its registry before, as a registry of replicas needs."
+    )
+    endpoints: Endpoints | None = Field(None, description="VPC endpoints for private subnets.")
+
+
+class Defaults(Model):
+    """What holds where a registry or cluster says nothing."""
+
+    template: Template | None = None
+    rewrite: Rewrite | None = None
+
+
+class Document(Model):
+    """A configuration: registries, the clusters that pull from them, and names for accounts and Regions."""
+
+    accounts: dict[Name, Annotated[str, BeforeValidator(_text_of_digits), Field(pattern=r"^\d{12}$")]] = Field(
+        default_factory=dict, description="Names for accounts."
+    )
+    regions: dict[Name, str] = Field(default_factory=dict, description="Names for Regions.")
+    organization: Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")] | None = Field(
+        None, description="Id of the AWS organisation, for pull.organization."
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of every stack.")
+    defaults: Defaults = Field(default_factory=Defaults)
+    registries: dict[Name, Registry] = Field(min_length=1, description="The registries, by a name of your own.")
+    clusters: dict[Name, Cluster] = Field(default_factory=dict, description="The clusters, by a name of your own.")

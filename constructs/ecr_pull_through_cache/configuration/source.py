@@ -1,0 +1,114 @@
+"""YAML with the line of every key, so that an error can say where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import UserError
+
+Place = tuple[str | int, ...]
+"""The way from the top of a document to a value: ``("registries", "shared", "upstreams", "k8s")``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a configuration.
+
+    :param place: where.
+    :param message: what was given and what is allowed.
+    """
+
+    place: Place
+    message: str
+
+
+class ConfigurationError(UserError):
+    """Everything that is wrong with a configuration, one line each: ``FILE:LINE: key.path: message``."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A YAML document as data, and where its parts stand.
+
+    :param name: name of the file, as errors give it.
+    :param data: the document.
+    :param lines: line of each key and list item, from 1.
+    """
+
+    name: str
+    data: Any
+    lines: dict[Place, int]
+
+    @classmethod
+    def read(cls, path: Path) -> Source:
+        """Read a file.
+
+        :raises ConfigurationError: when it cannot be read, is no YAML, or gives a key twice.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ConfigurationError(f"{path}: the configuration cannot be read: {reason}") from None
+        return cls.parse(text, name=str(path))
+
+    @classmethod
+    def parse(cls, text: str, *, name: str = "configuration") -> Source:
+        """Read a text.
+
+        :param name: what errors call it.
+        :raises ConfigurationError: when it is no YAML, or gives a key twice.
+        """
+        try:
+            loader = yaml.SafeLoader(text)
+            node = loader.get_single_node()
+            data = None if node is None else loader.construct_document(node)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None)
+            at = f":{mark.line + 1}" if mark else ""
+            what = getattr(error, "problem", None) or str(error).splitlines()[0]
+            raise ConfigurationError(f"{name}{at}: this is not YAML: {what}") from None
+        lines: dict[Place, int] = {}
+        problems: list[Problem] = []
+        for place, line in _walk(node, ()):
+            if place in lines:
+                problems.append(Problem(place=place, message=f"is given twice, first in line {lines[place]}"))
+            else:
+                lines[place] = line
+        source = cls(name, data, lines)
+        if problems:
+            raise source.error(problems)
+        return source
+
+    def error(self, problems: list[Problem]) -> ConfigurationError:
+        """All problems as one error, in the order of their lines."""
+        texts = [(self._line(p.place), f"{_dotted(p.place)}: {p.message}") for p in problems]
+        unique = sorted(dict.fromkeys(texts))
+        return ConfigurationError("\n".join(f"{self.name}:{line}: {text}" for line, text in unique))
+
+    def _line(self, place: Place) -> int:
+        return next((self.lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.lines), 1)
+
+
+def _walk(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*place, str(key.value))
+            yield below, key.start_mark.line + 1
+            yield from _walk(value, below)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield (*place, number), item.start_mark.line + 1
+            yield from _walk(item, (*place, number))
+
+
+def _dotted(place: Place) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
+    return text or "the configuration"

@@ -1,0 +1,74 @@
+"""The stack of a cluster: what its nodes may pull, how they reach the registry, and how its images are rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+
+from constructs import Construct
+from ecr_pull_through_cache import CacheRegistry, EcrEndpoints, NodePullMode, NodePullPolicy
+from ecr_pull_through_cache.configuration import ClusterPlan
+from ecr_pull_through_cache.configuration.models import Endpoints
+
+
+class ClusterStack(cdk.Stack):
+    """One cluster of the configuration.
+
+    :param scope: the app or a stage.
+    :param id: id of the stack, from which its name follows.
+    :param cluster: the cluster's plan.
+    :param tags: tags of the stack.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: ClusterPlan, tags: Mapping[str, str] | None = None
+    ) -> None:
+        environment = cluster.environment
+        super().__init__(
+            scope,
+            id,
+            stack_name=f"ecr-pull-through-{id}",
+            env=cdk.Environment(account=environment.account, region=environment.region),
+            description=f"Amazon ECR pull through cache: the cluster {cluster.name}",
+            tags=dict(tags or {}),
+            analytics_reporting=False,
+        )
+        registry = cluster.registry
+        policy = NodePullPolicy(
+            self,
+            "NodePullPolicy",
+            registry=CacheRegistry(account=registry.environment.account, region=registry.environment.region),
+            repository_prefixes=registry.prefixes,
+            mode=NodePullMode.IMPORT if cluster.imports and registry.caches else NodePullMode.PULL_ONLY,
+            tag_on_create=registry.tags_repositories,
+            role_names=[nodes.role for nodes in cluster.nodes],
+        )
+        cdk.CfnOutput(
+            self,
+            "NodePullPolicyArn",
+            value=policy.policy.managed_policy_arn,
+            description="Attach this to further roles whose pods pull",
+        )
+        cdk.CfnOutput(self, "RegistryHost", value=registry.host, description="What cached images begin with")
+        if cluster.endpoints is not None:
+            _make_endpoints(self, cluster.endpoints)
+        for name, message in cluster.warnings.items():
+            cdk.Annotations.of(self).add_warning_v2(f"cdk-ecr-pull-through-cache:{name}", message)
+
+
+def _make_endpoints(scope: Construct, endpoints: Endpoints) -> EcrEndpoints:
+    zones = sorted(endpoints.subnets)
+    vpc = ec2.Vpc.from_vpc_attributes(
+        scope,
+        "Vpc",
+        vpc_id=endpoints.vpc,
+        vpc_cidr_block=endpoints.cidr,
+        availability_zones=zones,
+        isolated_subnet_ids=[endpoints.subnets[zone] for zone in zones],
+        isolated_subnet_route_table_ids=[endpoints.route_tables[zone] for zone in zones],
+    )
+    return EcrEndpoints(
+        scope, "Endpoints", vpc=vpc, subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    )

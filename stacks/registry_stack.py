@@ -1,0 +1,153 @@
+"""The stack of a registry: what is cached there, what arrives there, and who may pull."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from constructs import Construct
+from ecr_pull_through_cache import (
+    ROOT,
+    AppliedFor,
+    CreationTemplateSettings,
+    Pullers,
+    PullThroughCache,
+    RegistryScanningConfiguration,
+    ReplicaRegistry,
+    ReplicationDestination,
+    ScanType,
+    UpstreamCache,
+    UpstreamCredentials,
+)
+from ecr_pull_through_cache.configuration import CachePlan, RegistryPlan
+from ecr_pull_through_cache.configuration.models import Template
+
+
+class RegistryStack(cdk.Stack):
+    """One private ECR registry of the configuration.
+
+    :param scope: the app or a stage.
+    :param id: id of the stack, from which its name follows.
+    :param registry: the registry's plan.
+    :param tags: tags of the stack.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, registry: RegistryPlan, tags: Mapping[str, str] | None = None
+    ) -> None:
+        environment = registry.environment
+        super().__init__(
+            scope,
+            id,
+            stack_name=f"ecr-pull-through-{id}",
+            env=cdk.Environment(account=environment.account, region=environment.region),
+            description=f"Amazon ECR pull through cache: the registry {registry.name}",
+            tags=dict(tags or {}),
+            analytics_reporting=False,
+        )
+        self._plan = registry
+        self._keys: dict[str, kms.IKey] = {}
+        self._secrets: dict[str, secretsmanager.ISecret] = {}
+        self.cache = self._make_cache() if registry.caches else None
+        """What is pulled through here, if anything."""
+        self._hold("Replicas", registry.arrives, AppliedFor.REPLICATION)
+        self._hold("Copies", registry.copies, AppliedFor.CREATE_ON_PUSH)
+        if registry.scanning is not None:
+            RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.scanning))
+        self._output_examples()
+
+    def _make_cache(self) -> PullThroughCache:
+        plan = self._plan
+        return PullThroughCache(
+            self,
+            "Cache",
+            upstreams={prefix: self._upstream(cache) for prefix, cache in plan.caches.items()},
+            replicate_to=self._destinations,
+            replicate_also=list(plan.copies),
+            pullers=Pullers(accounts=plan.pull_accounts, organization=plan.organization),
+            importers=Pullers(accounts=plan.import_accounts, organization=plan.organization),
+            replicated_from=[source.account for source in plan.sources],
+        )
+
+    def _upstream(self, cache: CachePlan) -> UpstreamCache:
+        return UpstreamCache(
+            upstream=cache.cached.upstream,
+            upstream_repository_prefix=cache.cached.upstream_repository_prefix,
+            credentials=self._secret(cache.credentials) if cache.credentials else None,
+            recorded_credential_arn=cache.recorded_credentials,
+            role=iam.Role.from_role_name(self, f"UpstreamRole-{cache.role}", cache.role) if cache.role else None,
+            settings=self._settings(cache.template),
+        )
+
+    def _secret(self, given: str) -> secretsmanager.ISecret:
+        if given not in self._secrets:
+            if given.startswith("arn:"):
+                name = given.rsplit(":", 1)[-1]
+                self._secrets[given] = secretsmanager.Secret.from_secret_complete_arn(self, f"Secret-{name}", given)
+            else:
+                self._secrets[given] = UpstreamCredentials(self, f"Credentials-{given}", name=given).secret
+        return self._secrets[given]
+
+    def _settings(self, template: Template) -> CreationTemplateSettings:
+        return CreationTemplateSettings(
+            image_tag_mutability=ecr.TagMutability[template.image_tag_mutability],
+            mutability_exclusions=template.image_tag_mutability_exclusion_filters,
+            encryption=_ENCRYPTION[template.encryption] if template.encryption else None,
+            encryption_key=self._key(template.encryption_key) if template.encryption_key else None,
+            lifecycle=template.lifecycle.policy() if template.lifecycle else None,
+            resource_tags=template.tags,
+        )
+
+    def _key(self, arn: str) -> kms.IKey:
+        if arn not in self._keys:
+            self._keys[arn] = kms.Key.from_key_arn(self, f"Key-{arn.rsplit('/', 1)[-1]}", arn)
+        return self._keys[arn]
+
+    def _hold(self, id: str, plans: Mapping[str, CachePlan], applied_for: AppliedFor) -> None:
+        if plans:
+            ReplicaRegistry(
+                self,
+                id,
+                repository_prefixes=list(plans),
+                settings={prefix: self._settings(plan.template) for prefix, plan in plans.items()},
+                replicated_from=[s.account for s in self._plan.sources]
+                if applied_for is AppliedFor.REPLICATION
+                else [],
+                pullers=Pullers(accounts=self._plan.pull_accounts, organization=self._plan.organization),
+                replicate_to=self._destinations if applied_for is AppliedFor.CREATE_ON_PUSH and not self.cache else [],
+                applied_for=[applied_for],
+            )
+
+    @property
+    def _destinations(self) -> list[ReplicationDestination]:
+        return [ReplicationDestination(region=to.region, account=to.account) for to in self._plan.replicate_to]
+
+    def _output_examples(self) -> None:
+        cdk.CfnOutput(self, "RegistryHost", value=self._plan.host, description="What cached images begin with")
+        if self.cache is not None:
+            for rule in sorted(self.cache.rules.values(), key=lambda rule: rule.upstream.name != "k8s"):
+                known = _EXAMPLES.get(rule.upstream.name)
+                if known and rule.cached.upstream_repository_prefix == ROOT:
+                    uri = rule.image_uri(known[0], tag=known[1])
+                    cdk.CfnOutput(self, "ExamplePull", value=uri, description="An image to try with")
+                    break
+
+
+_ENCRYPTION = {
+    "AES256": ecr.RepositoryEncryption.AES_256,
+    "KMS": ecr.RepositoryEncryption.KMS,
+    "KMS_DSSE": ecr.RepositoryEncryption.KMS_DSSE,
+}
+
+_EXAMPLES = {
+    "k8s": ("pause", "3.10"),
+    "ecr-public": ("docker/library/alpine", "3.22"),
+    "quay": ("prometheus/prometheus", "v3.5.0"),
+    "docker-hub": ("library/alpine", "3.22"),
+    "github-container-registry": ("fluxcd/source-controller", "v1.6.2"),
+}
