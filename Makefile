@@ -37,17 +37,23 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --silent --no-fund --no-audit
 	@touch $@
 
+tools/iam/node_modules/.package-lock.json: tools/iam/package.json tools/iam/package-lock.json
+	npm ci --silent --no-fund --no-audit --prefix tools/iam
+	@touch $@
+
+TEST_TOOLS := $(VENV)/.installed-dev node_modules/.package-lock.json tools/iam/node_modules/.package-lock.json
+
 .PHONY: synth
 synth: $(VENV)/.installed node_modules/.package-lock.json ## templates of CONFIG (environments/example.yaml), and what they would deploy where
 	PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth --quiet --app "$(BIN)/python app.py" --output $(OUT) --context config=$(CONFIG)
 	@$(BIN)/ecr-pull-through describe --config $(CONFIG)
 
 .PHONY: test
-test: $(VENV)/.installed-dev node_modules/.package-lock.json ## every test; engines that cannot be built here are left out and named
+test: $(TEST_TOOLS) ## every test; engines that cannot be built here are left out and named
 	$(BIN)/pytest -n auto --dist loadgroup
 
 .PHONY: test-fast
-test-fast: $(VENV)/.installed-dev node_modules/.package-lock.json ## the tests that answer within two minutes
+test-fast: $(TEST_TOOLS) ## the tests that answer within two minutes
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not engine"
 
 .PHONY: lint
@@ -90,4 +96,4 @@ release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed
 
 .PHONY: clean
 clean: ## remove everything that these verbs made
-	rm -rf $(VENV) node_modules cdk.out* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules tools/iam/node_modules cdk.out* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

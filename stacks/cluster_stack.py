@@ -12,6 +12,8 @@ from ecr_pull_through_cache import CacheRegistry, EcrEndpoints, NodePullMode, No
 from ecr_pull_through_cache.configuration import ClusterPlan
 from ecr_pull_through_cache.configuration.models import Endpoints
 
+from .acknowledgements import acknowledge
+
 
 class ClusterStack(cdk.Stack):
     """One cluster of the configuration.
@@ -36,10 +38,11 @@ class ClusterStack(cdk.Stack):
             analytics_reporting=False,
         )
         registry = cluster.registry
+        there = CacheRegistry(account=registry.environment.account, region=registry.environment.region)
         policy = NodePullPolicy(
             self,
             "NodePullPolicy",
-            registry=CacheRegistry(account=registry.environment.account, region=registry.environment.region),
+            registry=there,
             repository_prefixes=registry.prefixes,
             mode=NodePullMode.IMPORT if cluster.imports and registry.caches else NodePullMode.PULL_ONLY,
             tag_on_create=registry.tags_repositories,
@@ -54,6 +57,7 @@ class ClusterStack(cdk.Stack):
         cdk.CfnOutput(self, "RegistryHost", value=registry.host, description="What cached images begin with")
         if cluster.endpoints is not None:
             _make_endpoints(self, cluster.endpoints)
+        acknowledge(policy, repositories=["*", *(there.repositories(prefix) for prefix in registry.prefixes)])
         for name, message in cluster.warnings.items():
             cdk.Annotations.of(self).add_warning_v2(f"cdk-ecr-pull-through-cache:{name}", message)
 

@@ -14,6 +14,7 @@ from constructs import Construct
 from ecr_pull_through_cache import (
     ROOT,
     AppliedFor,
+    CacheRegistry,
     CreationTemplateSettings,
     Pullers,
     PullThroughCache,
@@ -26,6 +27,8 @@ from ecr_pull_through_cache import (
 )
 from ecr_pull_through_cache.configuration import CachePlan, RegistryPlan
 from ecr_pull_through_cache.configuration.models import Template
+
+from .acknowledgements import acknowledge
 
 
 class RegistryStack(cdk.Stack):
@@ -60,6 +63,22 @@ class RegistryStack(cdk.Stack):
         if registry.scanning is not None:
             RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.scanning))
         self._output_examples()
+        here = CacheRegistry.of_stack(self)
+        prefixes = {*registry.caches, *registry.copies, *registry.arrives}
+        acknowledge(
+            self,
+            "AwsSolutions-ECR1",
+            "AwsSolutions-SMG4",
+            repositories=["*", *(here.repositories(p) for p in sorted(prefixes)), *self._upstream_repositories()],
+        )
+
+    def _upstream_repositories(self) -> list[str]:
+        """Patterns of the repositories that roles for private ECR upstreams read."""
+        return [
+            CacheRegistry(account=up.account, region=up.region).repositories(cache.cached.upstream_repository_prefix)
+            for cache in self._plan.caches.values()
+            if (up := cache.cached.upstream).account and up.region
+        ]
 
     def _make_cache(self) -> PullThroughCache:
         plan = self._plan

@@ -138,8 +138,9 @@ class RepositoryCreationTemplate(Construct):
         """The role that ECR assumes, if it needs one."""
         self.resource = self._make_resource(tuple(dict.fromkeys(applied_for)), description)
         """The L1."""
-        if self.role is not None:
-            self.resource.node.add_dependency(self.role)
+        permission = self.role.node.try_find_child("DefaultPolicy") if self.role is not None else None
+        if permission is not None:
+            self.resource.node.add_dependency(permission)
         if AppliedFor.PULL_THROUGH_CACHE in applied_for:
             self._warn_of_a_cache_that_breaks()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.tree import Tree
 
     from ..configuration import CachePlan, ClusterPlan, Configuration, RegistryPlan
 
@@ -36,17 +36,16 @@ def describe(
         return
     from rich.console import Console
 
-    console = Console(width=None)
-    for table in (_registries(configuration), _clusters(configuration)):
-        if table.row_count:
-            console.print(table)
+    console = Console(highlight=False)
+    console.print(_registries(configuration))
+    if configuration.clusters:
+        console.print(_clusters(configuration))
     for cluster in configuration.clusters.values():
         for message in cluster.warnings.values():
-            console.print(f"warning: {message}", highlight=False, markup=False)
-    count = len(configuration.registries) + len(configuration.clusters)
-    environments = {r.environment for r in configuration.registries.values()}
-    environments |= {c.environment for c in configuration.clusters.values()}
-    console.print(f"{count} stacks in {len(environments)} environments", highlight=False)
+            console.print(f"warning: {message}", markup=False, soft_wrap=True)
+    plans: list[RegistryPlan | ClusterPlan] = [*configuration.registries.values(), *configuration.clusters.values()]
+    environments = {plan.environment for plan in plans}
+    console.print(f"{len(plans)} stacks in {len(environments)} environments")
 
 
 def summary(configuration: Configuration) -> dict[str, Any]:
@@ -85,50 +84,40 @@ def _cluster(plan: ClusterPlan) -> dict[str, Any]:
     }
 
 
-def _registries(configuration: Configuration) -> Table:
-    from rich.table import Table
+def _registries(configuration: Configuration) -> Tree:
+    from rich.tree import Tree
 
-    table = Table("registry", "account", "Region", "images", "replicates to", title="Registries", title_justify="left")
+    tree = Tree("[bold]registries")
     for name, plan in configuration.registries.items():
-        table.add_row(
-            name,
-            plan.environment.account,
-            plan.environment.region,
-            "\n".join(
-                [
-                    *_lines(plan.caches, "from"),
-                    *_lines(plan.copies, "copied from"),
-                    *_lines(plan.arrives, "replicas of"),
-                ]
-            ),
-            "\n".join(str(to) for to in plan.replicate_to),
-        )
-        table.add_section()
-    return table
+        branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-registry-{name}")
+        for what, plans in (("caches", plan.caches), ("copies", plan.copies), ("replicas", plan.arrives)):
+            if plans:
+                branch.add(f"{what:12} {', '.join(_image_sources(plans))}")
+        if plan.replicate_to:
+            branch.add(f"replicates to {', '.join(str(to) for to in plan.replicate_to)}")
+        others = [*plan.pull_accounts, *([plan.organization] if plan.organization else [])]
+        if others:
+            branch.add(f"{'may pull':12} {', '.join(others)}")
+    return tree
 
 
-def _lines(plans: Mapping[str, CachePlan], relation: str) -> list[str]:
+def _image_sources(plans: Mapping[str, CachePlan]) -> list[str]:
     return [
-        f"{'' if prefix == 'ROOT' else prefix}/ {relation} {cache.cached.upstream.host}"
+        cache.cached.upstream.host if prefix == "ROOT" else f"{prefix} ({cache.cached.upstream.host})"
         for prefix, cache in sorted(plans.items())
     ]
 
 
-def _clusters(configuration: Configuration) -> Table:
-    from rich.table import Table
+def _clusters(configuration: Configuration) -> Tree:
+    from rich.tree import Tree
 
-    table = Table(
-        "cluster", "account", "Region", "pulls from", "pulls import", "roles", "rewrites by",
-        title="Clusters", title_justify="left",
-    )  # fmt: skip
+    tree = Tree("[bold]clusters")
     for name, plan in configuration.clusters.items():
-        table.add_row(
-            name,
-            plan.environment.account,
-            plan.environment.region,
-            plan.registry.name,
-            "yes" if plan.imports and plan.registry.caches else "no",
-            "\n".join(f"{nodes.role} ({nodes.kind.value})" for nodes in plan.nodes) or "attach it yourself",
-            plan.rewrite.form.value if plan.rewrite else "nothing",
-        )
-    return table
+        branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-cluster-{name}")
+        imports = "a pull may import" if plan.imports and plan.registry.caches else "a pull imports nothing"
+        branch.add(f"{'pulls from':12} {plan.registry.name}; {imports}")
+        roles = ", ".join(f"{nodes.role} ({nodes.kind.value})" for nodes in plan.nodes)
+        branch.add(f"{'roles':12} {roles or 'none; attach the policy yourself'}")
+        if plan.rewrite:
+            branch.add(f"{'rewrites by':12} {plan.rewrite.form.value}")
+    return tree

@@ -31,9 +31,10 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
 class Names:
     """Accounts and Regions, which a file may give names."""
 
-    def __init__(self, accounts: Mapping[str, str], regions: Mapping[str, str]) -> None:
+    def __init__(self, accounts: Mapping[str, str], regions: Mapping[str, str], broken: Iterable[Place] = ()) -> None:
         self._accounts = accounts
         self._regions = regions
+        self._broken = set(broken)
 
     def account(self, given: str) -> str | None:
         """The 12 digits, ``None`` when there are none."""
@@ -52,7 +53,7 @@ class Names:
     def problems(self, place: Place, of: Registry | Cluster) -> Iterator[Problem]:
         """What is wrong with the account and Region of something."""
         yield from self.account_problems((*place, "account"), of.account)
-        if self.region(of.region) is None:
+        if self.region(of.region) is None and ("regions", of.region) not in self._broken:
             allowed = [*self._regions, *REGIONS]
             yield Problem(
                 place=(*place, "region"),
@@ -62,7 +63,7 @@ class Names:
 
     def account_problems(self, place: Place, given: str) -> Iterator[Problem]:
         """What is wrong with an account."""
-        if self.account(given) is None:
+        if self.account(given) is None and ("accounts", given) not in self._broken:
             listed = f" ({', '.join(sorted(self._accounts))})" if self._accounts else ""
             yield Problem(
                 place=place,
@@ -71,13 +72,14 @@ class Names:
             )
 
 
-def check(document: Document, broken: Iterable[str] = ()) -> Iterator[Problem]:
+def check(document: Document, broken: Iterable[Place] = ()) -> Iterator[Problem]:
     """Everything that is wrong between the parts of a document.
 
-    :param broken: names of registries that are wrong in themselves and therefore not part of the document.
+    :param broken: places of the named parts that are wrong in themselves and therefore not in the document.
     """
-    names = Names(document.accounts, document.regions)
-    known = {*document.registries, *broken}
+    names = Names(document.accounts, document.regions, broken)
+    missing = {str(place[-1]) for place in broken if place[0] == "registries"}
+    known = {*document.registries, *missing}
     for alias, region in document.regions.items():
         if region not in REGIONS:
             yield Problem(
@@ -87,6 +89,8 @@ def check(document: Document, broken: Iterable[str] = ()) -> Iterator[Problem]:
     for name, registry in document.registries.items():
         yield from _registry(document, names, name, registry, known)
     yield from _one_per_environment(document, names)
+    if not missing:
+        yield from _purposeless(document)
     for name, cluster in document.clusters.items():
         yield from _cluster(document, names, name, cluster, known)
 
@@ -230,6 +234,9 @@ def _one_per_environment(document: Document, names: Names) -> Iterator[Problem]:
                 "an account has one registry in a Region, so put the upstreams together",
             )
         first.setdefault(environment, name)
+
+
+def _purposeless(document: Document) -> Iterator[Problem]:
     targets = {target for registry in document.registries.values() for target in registry.replicate_to}
     for name, registry in document.registries.items():
         if not registry.upstreams and name not in targets:

@@ -89,45 +89,38 @@ _PATTERNS = {
 
 def _keys_at(place: Place) -> list[str]:
     """The keys that are allowed at a place of the document."""
-    model: Any = Document
+    at: Any = Document
     for part in place:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            by_alias = {field.alias or name: field for name, field in model.model_fields.items()}
-            model = by_alias[str(part)].annotation
-        model = _inner(model)
-    return sorted(field.alias or name for name, field in model.model_fields.items())
-
-
-def _inner(annotation: Any) -> Any:
-    """The model inside of ``dict[str, X]``, ``tuple[X, ...]``, ``X | None`` and ``Annotated[X, …]``."""
-    while not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        parts = typing.get_args(annotation)
-        if typing.get_origin(annotation) is dict:
-            annotation = parts[1]
-        elif typing.get_origin(annotation) in (types.UnionType, typing.Union):
-            annotation = next(part for part in parts if part is not type(None))
+        at = _bare(at)
+        if isinstance(at, type) and issubclass(at, BaseModel):
+            at = next(f.annotation for name, f in at.model_fields.items() if (f.alias or name) == part)
         else:
-            annotation = parts[0]
+            at = typing.get_args(at)[1 if typing.get_origin(at) is dict else 0]
+    return sorted(field.alias or name for name, field in _bare(at).model_fields.items())
+
+
+def _bare(annotation: Any) -> Any:
+    """The ``X`` of ``Annotated[X, …]`` and ``X | None``."""
+    while typing.get_origin(annotation) in (types.UnionType, typing.Union, typing.Annotated):
+        annotation = typing.get_args(annotation)[0]
     return annotation
 
 
-def _salvage(data: Any, wrong: set[Place]) -> tuple[Document | None, set[str]]:
-    """The document without its registries and clusters that are wrong in themselves, so that the rest is checked too."""
+def _salvage(data: Any, wrong: set[Place]) -> tuple[Document | None, set[Place]]:
+    """The document without the named parts that are wrong in themselves, so that the rest is checked too."""
     if not isinstance(data, dict):
         return None, set()
     kept: dict[str, Any] = {}
-    broken: set[str] = set()
     bad = {place[:2] for place in wrong}
     for key, value in data.items():
         if key in ("registries", "clusters", "accounts", "regions") and isinstance(value, dict):
             kept[key] = {name: part for name, part in value.items() if (key, name) not in bad}
-            broken |= {str(name) for name in value if key == "registries" and (key, name) in bad}
         elif not any(place[:1] == (key,) for place in wrong):
             kept[key] = value
     try:
-        return Document.model_validate(kept), broken
+        return Document.model_validate(kept), bad
     except ValidationError:
-        return None, broken
+        return None, bad
 
 
 class _Resolver:

@@ -1,0 +1,386 @@
+"""What people get wrong in a configuration, and what they are told."""
+
+import copy
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecr_pull_through_cache.configuration import ConfigurationError, load, parse
+
+GOOD = """\
+accounts:
+  hub: "111122223333"
+  work: "222233334444"
+regions:
+  home: eu-west-1
+registries:
+  main:
+    account: hub
+    region: home
+    upstreams:
+      k8s: registry.k8s.io
+    replicateTo: [copy]
+  copy:
+    account: hub
+    region: eu-central-1
+clusters:
+  prod:
+    account: work
+    region: home
+    registry: main
+    nodes:
+      - role: nodes
+"""
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/hub-AbCdEf"
+
+
+def broken(change):
+    """The good configuration with a part replaced: ``{"a.b": value}``; ``None`` removes it."""
+    data = yaml.safe_load(GOOD)
+    for path, value in change.items():
+        *way, last = path.split("/")
+        at = data
+        for key in way:
+            at = at[int(key)] if isinstance(at, list) else at.setdefault(key, {})
+        if value is None:
+            at.pop(last)
+        else:
+            at[last] = value
+    return yaml.safe_dump(data, sort_keys=False)
+
+
+CASES = {
+    "an unknown key at the top": (
+        {"registrys": {}},
+        ["registrys: is not a key here (did you mean 'registries'?); allowed are accounts, clusters, defaults, organization, regions, registries, tags"],
+    ),
+    "an unknown key of a registry": (
+        {"registries/main/upstream": {}},
+        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are account, pull, region, replicateTo, scanning, template, upstreams"],
+    ),
+    "an unknown key of an upstream": (
+        {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credential": "x"}},
+        ["registries.main.upstreams.k8s.credential: is not a key here (did you mean 'credentials'?); allowed are by, credentials, recordedCredentials, role, template, upstream, upstreamRepositoryPrefix"],
+    ),
+    "an unknown key of a node": (
+        {"clusters/prod/nodes/0/kin": "fargate"},
+        ["clusters.prod.nodes[0].kin: is not a key here (did you mean 'kind'?); allowed are kind, role"],
+    ),
+    "no registries": ({"registries": None, "clusters": None}, ["registries: is missing"]),
+    "a registry without account": ({"registries/copy/account": None}, ["registries.copy.account: is missing"]),
+    "an account as a number": (
+        {"accounts/hub": 111122223333},
+        ["accounts.hub: given the number 111122223333; write accounts in quotes, so that no leading 0 is lost"],
+    ),
+    "an account that is too short": (
+        {"accounts/hub": "1111"},
+        ["accounts.hub: '1111' does not look like an account: 12 digits in quotes"],
+    ),
+    "an account nobody named": (
+        {"registries/main/account": "hubb"},
+        ["registries.main.account: 'hubb' is not an account (did you mean 'hub'?); allowed are the names under 'accounts' (hub, work) and 12 digits in quotes"],
+    ),
+    "a Region nobody knows": (
+        {"registries/copy/region": "eu-centrall-1"},
+        ["registries.copy.region: 'eu-centrall-1' is not a Region (did you mean 'eu-central-1'?); allowed are the names under 'regions' and Regions such as 'eu-west-1'"],
+    ),
+    "a name for no Region": (
+        {"regions/other": "eu-wst-1"},
+        ["regions.other: 'eu-wst-1' is not a Region (did you mean 'eu-west-1'?); a Region is named like 'eu-west-1'"],
+    ),
+    "a name of upper-case letters": (
+        {"clusters/Prod": {"account": "work", "region": "home", "registry": "main"}},
+        ["clusters.Prod: 'Prod' does not look like a name: at most 63 lower-case letters, digits and '-', beginning with a letter"],
+    ),
+    "an organisation that is none": (
+        {"organization": "example"},
+        ["organization: 'example' does not look like the id of an organisation: 'o-' and 10 to 32 lower-case letters and digits"],
+    ),
+    "an organisation that is let in and not named": (
+        {"registries/main/pull": {"organization": True}},
+        ["registries.main.pull.organization: the organization is let in, but not named; add 'organization: o-...' at the top"],
+    ),
+    "an upstream that ECR refuses": (
+        {"registries/main/upstreams/elastic": "docker.elastic.co"},
+        ["registries.main.upstreams.elastic: 'docker.elastic.co' is not an upstream registry that Amazon ECR can pull through; allowed are registry.k8s.io, public.ecr.aws, quay.io, docker.io, ghcr.io, registry.gitlab.com, cgr.dev, NAME.azurecr.io and private ECR registries; copy images of other registries into a repository of your own, or take the same software from one of these"],
+    ),
+    "a misspelt upstream": (
+        {"registries/main/upstreams/k8s": "registry.k8s.oi"},
+        ["registries.main.upstreams.k8s: 'registry.k8s.oi' is not an upstream registry that Amazon ECR can pull through (did you mean 'registry.k8s.io'?); allowed are registry.k8s.io, public.ecr.aws, quay.io, docker.io, ghcr.io, registry.gitlab.com, cgr.dev, NAME.azurecr.io and private ECR registries; copy images of other registries into a repository of your own, or take the same software from one of these"],
+    ),
+    "missing credentials": (
+        {"registries/main/upstreams/hub": "docker.io"},
+        ["registries.main.upstreams.hub: docker.io needs credentials; add 'credentials' with the name of a secret"],
+    ),
+    "credentials for nothing": (
+        {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credentials": "x"}},
+        ["registries.main.upstreams.k8s: registry.k8s.io takes no credentials; leave 'credentials' out"],
+    ),
+    "a secret with a blank in its name": (
+        {"registries/main/upstreams/hub": {"upstream": "docker.io", "credentials": "a b"}},
+        ["registries.main.upstreams.hub.credentials: 'a b' is not the name of a secret; allowed are letters, digits and '/_+=.@-'"],
+    ),
+    "a secret with the wrong name": (
+        {"registries/main/upstreams/hub": {"upstream": "docker.io", "credentials": SECRET.replace("ecr-pull", "pull")}},
+        ["registries.main.upstreams.hub.credentials: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:pullthroughcache/hub-AbCdEf' is not the complete ARN of a secret that ECR reads; its name begins with 'ecr-pullthroughcache/', and '-' and six characters follow the name"],
+    ),
+    "a secret of another Region": (
+        {"registries/main/upstreams/hub": {"upstream": "docker.io", "credentials": SECRET.replace("eu-west", "us-west")}},
+        ["registries.main.upstreams.hub.credentials: the secret lies in 111122223333/us-west-1; a rule reads secrets of its own account and Region, 111122223333/eu-west-1"],
+    ),
+    "a recorded secret that is only a name": (
+        {"registries/main/upstreams/hub": {"upstream": "docker.io", "credentials": "new", "recordedCredentials": "old"}},
+        ["registries.main.upstreams.hub.recordedCredentials: 'old' is not the complete ARN of a secret that ECR reads; its name begins with 'ecr-pullthroughcache/', and '-' and six characters follow the name"],
+    ),
+    "a prefix in upper case": (
+        {"registries/main/upstreams/K8s": "quay.io"},
+        ["registries.main.upstreams.K8s: 'K8s' is not a repository prefix; allowed are 2 to 30 lower-case letters and digits, joined by '.', '_', '__', '-' or '/', or ROOT for none"],
+    ),
+    "a prefix of 31 characters": (
+        {"registries/main/upstreams": {"a" * 31: "quay.io"}},
+        [f"registries.main.upstreams.{'a' * 31}: '{'a' * 31}' is not a repository prefix; allowed are 2 to 30 lower-case letters and digits, joined by '.', '_', '__', '-' or '/', or ROOT for none"],
+    ),
+    "an upstream prefix that is none": (
+        {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "upstreamRepositoryPrefix": "a//b"}},
+        ["registries.main.upstreams.k8s: 'a//b' is not a repository prefix; allowed are 2 to 30 lower-case letters and digits, joined by '.', '_', '__', '-' or '/', or ROOT for none"],
+    ),
+    "overlapping prefixes": (
+        {"registries/main/upstreams/k8s~more": "quay.io"},
+        ["registries.main.upstreams.k8s/more: the prefix 'k8s/more' overlaps 'k8s'; every upstream of a registry needs a prefix of its own"],
+    ),
+    "pull through in China": (
+        {"registries/copy/region": "cn-north-1", "registries/copy/upstreams": {"k8s": "registry.k8s.io"}, "registries/main/replicateTo": None},
+        ["registries.copy.upstreams.k8s: ECR cannot pull registry.k8s.io through in cn-north-1 (partition aws-cn); write 'by: copy' and push the images there"],
+    ),
+    "replication to a registry nobody knows": (
+        {"registries/main/replicateTo": ["copi", "copy"]},
+        ["registries.main.replicateTo[0]: there is no registry 'copi' (did you mean 'copy'?); there are copy, main"],
+    ),
+    "replication to itself": (
+        {"registries/main/replicateTo": ["main", "copy"]},
+        ["registries.main.replicateTo[0]: main would replicate to itself; leave it out"],
+    ),
+    "a destination given twice": (
+        {"registries/main/replicateTo": ["copy", "copy"]},
+        ["registries.main.replicateTo[1]: 'copy' is given twice"],
+    ),
+    "replication of replicas": (
+        {"registries/copy/replicateTo": ["main"]},
+        ["registries.copy.replicateTo: no upstreams are given, and replicas themselves are not replicated on"],
+    ),
+    "replication to another partition": (
+        {"registries/copy/region": "cn-north-1"},
+        ["registries.main.replicateTo[0]: ECR does not replicate from eu-west-1 to cn-north-1, which is another partition"],
+    ),
+    "replicas of one upstream under the prefix of another": (
+        {"registries/copy/upstreams": {"k8s": "quay.io"}},
+        ["registries.main.replicateTo[0]: under 'k8s' copy caches quay.io, but main would replicate registry.k8s.io there"],
+    ),
+    "a registry of nothing": (
+        {"registries/main/replicateTo": None},
+        ["registries.copy: holds nothing: it has no upstreams, and no registry names it under 'replicateTo'"],
+    ),
+    "two registries in one place": (
+        {"registries/twin": {"account": "111122223333", "region": "eu-west-1", "upstreams": {"quay": "quay.io"}}},
+        ["registries.twin: 111122223333/eu-west-1 is the registry 'main' already; an account has one registry in a Region, so put the upstreams together"],
+    ),
+    "a cluster of no registry": (
+        {"clusters/prod/registry": "mian"},
+        ["clusters.prod.registry: there is no registry 'mian' (did you mean 'main'?); there are copy, main"],
+    ),
+    "a cluster in another partition": (
+        {"clusters/prod/region": "us-gov-west-1"},
+        ["clusters.prod.registry: main lies in eu-west-1, another partition than us-gov-west-1; its nodes cannot sign in there, so give the partition a registry of its own"],
+    ),
+    "endpoints to another Region": (
+        {"clusters/prod/region": "eu-central-1", "clusters/prod/endpoints": {"vpc": "vpc-0123456789abcdef0", "cidr": "10.0.0.0/16", "subnets": {"a": "subnet-0123456789abcdef0"}, "routeTables": {"a": "rtb-0123456789abcdef0"}}},
+        ["clusters.prod.endpoints: VPC endpoints in eu-central-1 reach the ECR of eu-central-1 alone, and main lies in eu-west-1; pull from a registry in eu-central-1"],
+    ),
+    "endpoints in different zones": (
+        {"clusters/prod/endpoints": {"vpc": "vpc-0123456789abcdef0", "cidr": "10.0.0.0/16", "subnets": {"a": "subnet-0123456789abcdef0"}, "routeTables": {"b": "rtb-0123456789abcdef0"}}},
+        ["clusters.prod.endpoints: subnets are given for a and routeTables for b; give both for the same availability zones"],
+    ),
+    "a VPC that is none": (
+        {"clusters/prod/endpoints": {"vpc": "main", "cidr": "10.0.0.0/16", "subnets": {"a": "subnet-0123456789abcdef0"}, "routeTables": {"a": "rtb-0123456789abcdef0"}}},
+        ["clusters.prod.endpoints.vpc: 'main' does not look like the id of a VPC: 'vpc-' and hexadecimal digits"],
+    ),
+    "a role given twice": (
+        {"clusters/prod/nodes": [{"role": "a"}, {"role": "a"}]},
+        ["clusters.prod.nodes: the role 'a' is given twice"],
+    ),
+    "a role with its path": (
+        {"clusters/prod/nodes/0/role": "team/nodes"},
+        ["clusters.prod.nodes[0].role: 'team/nodes' does not look like the name of a role: at most 64 letters, digits and '_+=,.@-', without its path"],
+    ),
+    "a kind of nodes that is none": (
+        {"clusters/prod/nodes/0/kind": "spot"},
+        ["clusters.prod.nodes[0].kind: 'spot' is not allowed; allowed are 'managed-node-group', 'karpenter', 'auto-mode', 'fargate', 'self-managed' or 'ecs'"],
+    ),
+    "a form of policy that is none": (
+        {"clusters/prod/rewrite": {"form": "opa"}},
+        ["clusters.prod.rewrite.form: 'opa' is not allowed; allowed are 'cluster-policy', 'mutating-policy' or 'mutating-admission-policy'"],
+    ),
+    "a scanner that is none": (
+        {"registries/main/scanning": "FULL"},
+        ["registries.main.scanning: 'FULL' is not allowed; allowed are 'BASIC' or 'ENHANCED'"],
+    ),
+    "a mutability that is none": (
+        {"registries/main/template": {"imageTagMutability": "mutable"}},
+        ["registries.main.template.imageTagMutability: 'mutable' is not allowed; allowed are 'MUTABLE', 'IMMUTABLE', 'MUTABLE_WITH_EXCLUSION' or 'IMMUTABLE_WITH_EXCLUSION'"],
+    ),
+    "exclusions from nothing": (
+        {"registries/main/template": {"imageTagMutabilityExclusionFilters": ["a"]}},
+        ["registries.main.template: imageTagMutabilityExclusionFilters go with an imageTagMutability that ends in _WITH_EXCLUSION, and it with them"],
+    ),
+    "a key with AES256": (
+        {"registries/main/template": {"encryption": "AES256", "encryptionKey": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"}},
+        ["registries.main.template: an encryptionKey is given with AES256; a key goes with KMS or KMS_DSSE"],
+    ),
+    "a key of another Region": (
+        {"registries/main/template": {"encryptionKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},
+        ["registries.main.template.encryptionKey: the key lies in 111122223333/us-east-1; repositories of 111122223333/eu-west-1 need one of theirs"],
+    ),
+    "a lifecycle of both kinds": (
+        {"registries/main/template": {"lifecycle": {"expireUnpulledAfterDays": 3, "rules": []}}},
+        ["registries.main.template.lifecycle: give one of 'expireUnpulledAfterDays' and 'rules'"],
+    ),
+    "a lifecycle that ECR refuses": (
+        {"registries/main/template": {"lifecycle": {"rules": [{"rulePriority": 1, "selection": {"tagStatus": "some"}, "action": {"type": "expire"}}]}}},
+        ["registries.main.template.lifecycle: a lifecycle rule has the countType None; allowed are imageCountMoreThan, sinceImagePushed, sinceImagePulled, sinceImageTransitioned"],
+    ),
+    "zero days": (
+        {"registries/main/template": {"lifecycle": {"expireUnpulledAfterDays": 0}}},
+        ["registries.main.template.lifecycle.expireUnpulledAfterDays: input should be greater than or equal to 1, given 0"],
+    ),
+    "a list for a mapping": (
+        {"registries/main/upstreams": ["registry.k8s.io"]},
+        ["registries.main.upstreams: input should be a valid dictionary, given a list"],
+    ),
+    "everything at once": (
+        {
+            "accounts/hub": 1,
+            "registries/main/upstreams/hub": "docker.io",
+            "clusters/prod/account": "wrok",
+            "clusters/prod/registry": "mian",
+            "tag": {},
+        },
+        [
+            "accounts.hub: given the number 1; write accounts in quotes, so that no leading 0 is lost",
+            "registries.main.upstreams.hub: docker.io needs credentials; add 'credentials' with the name of a secret",
+            "clusters.prod.account: 'wrok' is not an account (did you mean 'work'?); allowed are the names under 'accounts' (work) and 12 digits in quotes",
+            "clusters.prod.registry: there is no registry 'mian' (did you mean 'main'?); there are copy, main",
+            "tag: is not a key here (did you mean 'tags'?); allowed are accounts, clusters, defaults, organization, regions, registries, tags",
+        ],
+    ),
+}  # fmt: skip
+
+
+def messages(error):
+    """The lines of an error without file and line."""
+    return [line.split(": ", 1)[1] for line in str(error.value).splitlines()]
+
+
+def test_the_good_configuration_is_good():
+    assert set(parse(GOOD).registries) == {"main", "copy"}
+
+
+def test_there_are_at_least_forty_of_them():
+    assert len(CASES) >= 40
+
+
+@pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES)
+def test_what_people_are_told(change, expected):
+    with pytest.raises(ConfigurationError) as error:
+        parse(broken(change).replace("k8s~more", "k8s/more"), name="f.yaml")
+    assert sorted(messages(error)) == sorted(expected)
+
+
+def test_every_message_has_its_line():
+    text = GOOD.replace("registry: main", "registry: mian").replace("eu-central-1", "eu-centrall-1")
+    with pytest.raises(ConfigurationError) as error:
+        parse(text, name="f.yaml")
+    places = [line.split(": ")[0] for line in str(error.value).splitlines()]
+    lines = text.splitlines()
+    assert [lines[int(place.split(":")[1]) - 1].strip() for place in places] == [
+        "region: eu-centrall-1",
+        "registry: mian",
+    ]
+
+
+FILES = {
+    "no YAML": ("a: [", "f.yaml:1: this is not YAML: "),
+    "a key twice": (
+        "accounts: {}\naccounts: {}\n",
+        "f.yaml:1: accounts: is given twice, first in line 1",
+    ),
+    "nothing": (
+        "",
+        "f.yaml:1: the configuration: input should be a valid dictionary or instance of Document, given None",
+    ),
+    "a tag of Python": ("a: !!python/object:os.system x", "f.yaml:1: this is not YAML: "),
+    "a text": (
+        "hello",
+        "f.yaml:1: the configuration: input should be a valid dictionary or instance of Document, given 'hello'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), FILES.values(), ids=FILES)
+def test_files_that_are_no_configuration(text, message):
+    with pytest.raises(ConfigurationError) as error:
+        parse(text, name="f.yaml")
+    assert str(error.value).startswith(message)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigurationError, match="the configuration cannot be read: No such file or directory"):
+        load(tmp_path / "none.yaml")
+
+
+EXAMPLE = yaml.safe_load((Path(__file__).parents[2] / "environments/example.yaml").read_text())
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.just([])
+    | st.just({})
+    | st.just(["x", 1])
+    | st.just({"x": {"y": None}})
+)
+
+
+def places(data, way=()):
+    yield way
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from places(value, (*way, key))
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(places(EXAMPLE), key=str)[1:]), VALUES), min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_written_there_is_no_traceback(changes):
+    data = copy.deepcopy(EXAMPLE)
+    for way, value in changes:
+        at = data
+        try:
+            for key in way[:-1]:
+                at = at[key]
+            at[way[-1]] = value
+        except (KeyError, IndexError, TypeError):
+            continue
+    try:
+        parse(yaml.safe_dump(data))
+    except ConfigurationError as error:
+        assert all(line.startswith("configuration:") for line in textwrap.dedent(str(error)).splitlines())
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_file_holds_there_is_no_traceback(text):
+    with pytest.raises(ConfigurationError):
+        parse(text)

@@ -1,0 +1,247 @@
+"""PullThroughCacheRule, and the credentials of upstreams."""
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk.assertions import Template
+
+from ecr_pull_through_cache import (
+    CacheRegistry,
+    PullThroughCacheRule,
+    Upstream,
+    UpstreamCredentials,
+    UserError,
+)
+from tests.constructs.support import only, resources, warnings
+
+RULE = "AWS::ECR::PullThroughCacheRule"
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/hub-AbCdEf"
+
+
+def secret(stack, arn=SECRET):
+    return secretsmanager.Secret.from_secret_complete_arn(stack, "Given", arn)
+
+
+def rule(stack, **props):
+    return PullThroughCacheRule(stack, "Rule", **{"upstream": Upstream.KUBERNETES, "repository_prefix": "k8s", **props})
+
+
+def test_a_rule_names_prefix_and_upstream(stack):
+    rule(stack)
+    assert only(stack, RULE) == {
+        "EcrRepositoryPrefix": "k8s",
+        "UpstreamRegistry": "k8s",
+        "UpstreamRegistryUrl": "registry.k8s.io",
+    }
+
+
+def test_a_part_of_an_upstream_is_cached(stack):
+    rule(stack, upstream=Upstream.QUAY, repository_prefix="argo", upstream_repository_prefix="argoproj")
+    assert only(stack, RULE)["UpstreamRepositoryPrefix"] == "argoproj"
+
+
+def test_root_is_no_prefix(stack):
+    it = rule(stack, repository_prefix="ROOT")
+    assert it.image_uri("pause", tag="3.10") == "111122223333.dkr.ecr.eu-west-1.amazonaws.com/pause:3.10"
+    assert it.repository_arn_pattern == "arn:aws:ecr:eu-west-1:111122223333:repository/*"
+
+
+def test_an_image_of_the_rule_has_an_uri(stack):
+    assert rule(stack).image_uri("coredns/coredns", tag="v1.12.0", digest="sha256:" + "a" * 64) == (
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/k8s/coredns/coredns:v1.12.0@sha256:" + "a" * 64
+    )
+
+
+def test_tokens_stand_for_account_and_region(app):
+    stack = cdk.Stack(app, "Anywhere")
+    it = rule(stack)
+    cdk.CfnOutput(stack, "Uri", value=it.image_uri("pause", tag="3.10"))
+    it.grant_import(iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com")))
+    text = str(Template.from_stack(stack).to_json())
+    for token in ("AWS::AccountId", "AWS::Region", "AWS::Partition", "AWS::URLSuffix"):
+        assert token in text
+
+
+def test_a_known_region_writes_its_partition_out(app):
+    stack = cdk.Stack(app, "Gov", env=cdk.Environment(account="111122223333", region="eusc-de-east-1"))
+    assert rule(stack).repository_arn_pattern.startswith("arn:aws-eusc:ecr:eusc-de-east-1:")
+    assert ".amazonaws.eu/" in rule(
+        cdk.Stack(app, "Other", env=cdk.Environment(account="222233334444", region="eusc-de-east-1"))
+    ).image_uri("a")
+
+
+class TestGrants:
+    def role(self, stack):
+        return iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+
+    def statements(self, stack):
+        return only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+
+    def test_pull_is_reading_below_the_prefix(self, stack):
+        grant = rule(stack).grant_pull(self.role(stack))
+        assert grant.success
+        sign_in, pull = self.statements(stack)
+        assert sign_in["Resource"] == "*"
+        assert pull["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/k8s/*"
+        assert pull["Action"] == ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+
+    def test_import_adds_importing_and_creating(self, stack):
+        rule(stack).grant_import(self.role(stack))
+        assert set(self.statements(stack)[1]["Action"]) >= {"ecr:BatchImportUpstreamImage", "ecr:CreateRepository"}
+        assert "ecr:TagResource" not in self.statements(stack)[1]["Action"]
+
+    def test_import_tags_where_the_template_does(self, stack):
+        rule(stack).grant_import(self.role(stack), tag=True)
+        assert "ecr:TagResource" in self.statements(stack)[1]["Action"]
+
+    def test_an_imported_rule_grants_like_one_of_its_own(self, stack):
+        registry = CacheRegistry(account="222233334444", region="us-east-1")
+        it = PullThroughCacheRule.from_prefix(stack, "Theirs", repository_prefix="quay", registry=registry)
+        it.grant_pull(self.role(stack))
+        assert self.statements(stack)[1]["Resource"] == "arn:aws:ecr:us-east-1:222233334444:repository/quay/*"
+        assert not resources(stack, RULE)
+
+
+class TestCredentials:
+    def test_the_secret_has_the_right_name_and_keys_and_no_value(self, stack):
+        it = UpstreamCredentials(stack, "Hub", name="docker-hub")
+        rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="docker-hub", credentials=it.secret)
+        properties = only(stack, "AWS::SecretsManager::Secret")
+        assert properties["Name"] == "ecr-pullthroughcache/docker-hub"
+        assert properties["GenerateSecretString"]["GenerateStringKey"] == "accessToken"
+        assert "SecretString" not in properties
+        assert "KmsKeyId" not in properties
+        Template.from_stack(stack).has_resource("AWS::SecretsManager::Secret", {"DeletionPolicy": "Retain"})
+
+    def test_its_arn_stays_when_the_value_is_rotated(self, stack):
+        it = UpstreamCredentials(stack, "Hub", name="docker-hub")
+        rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="docker-hub", credentials=it.secret)
+        assert only(stack, RULE)["CredentialArn"] == {
+            "Ref": next(iter(resources(stack, "AWS::SecretsManager::Secret")))
+        }
+
+    def test_a_secret_that_exists_is_named_by_its_complete_arn(self, stack):
+        rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="hub", credentials=secret(stack))
+        assert only(stack, RULE)["CredentialArn"] == SECRET
+        assert warnings(stack) == []
+
+    def test_a_partial_arn_is_warned_of(self, stack):
+        partial = secretsmanager.Secret.from_secret_name_v2(stack, "Given", "ecr-pullthroughcache/hub")
+        rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="hub", credentials=partial)
+        assert warnings(stack) == ["cdk-ecr-pull-through-cache:partialSecretArn"]
+
+    def test_another_secret_leaves_the_template_as_cloudformation_knows_it(self, stack):
+        new = secret(stack, SECRET.replace("hub-AbCdEf", "hub2-GhIjKl"))
+        rule(
+            stack,
+            upstream=Upstream.DOCKER_HUB,
+            repository_prefix="hub",
+            credentials=new,
+            recorded_credential_arn=SECRET,
+        )
+        template = Template.from_stack(stack).to_json()
+        (resource,) = template["Resources"].values()
+        assert resource["Properties"]["CredentialArn"] == SECRET
+        assert resource["Metadata"]["ecr-pull-through-cache:credential"].endswith("hub2-GhIjKl")
+
+
+class TestUpstreamInAnotherAccount:
+    def test_a_role_is_made_with_what_it_needs(self, stack):
+        it = rule(stack, upstream=Upstream.ecr(account="222233334444", region="us-east-1"), repository_prefix="theirs")
+        assert it.role is not None
+        role = only(stack, "AWS::IAM::Role")
+        assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
+            "Service": "pullthroughcache.ecr.amazonaws.com"
+        }
+        read, write, sign_in = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+        assert read["Resource"] == "arn:aws:ecr:us-east-1:222233334444:repository/*"
+        assert write["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/theirs/*"
+        assert sign_in["Action"] == "ecr:GetAuthorizationToken"
+
+    def test_no_role_is_made_within_an_account(self, stack):
+        rule(stack, upstream=Upstream.ecr(account="111122223333", region="us-east-1"), repository_prefix="other-region")
+        assert "CustomRoleArn" not in only(stack, RULE)
+
+    def test_a_role_of_ones_own_is_taken(self, stack):
+        role = iam.Role.from_role_name(stack, "Mine", "mine")
+        rule(
+            stack,
+            upstream=Upstream.ecr(account="222233334444", region="us-east-1"),
+            repository_prefix="theirs",
+            role=role,
+        )
+        assert not resources(stack, "AWS::IAM::Role")
+        assert "CustomRoleArn" in only(stack, RULE)
+
+
+REFUSED = {
+    "a prefix that ECR does not accept": (
+        {"repository_prefix": "K8s"},
+        "Stack/Rule: 'K8s' is not a repository prefix; allowed are 2 to 30 lower-case letters and digits, "
+        "joined by '.', '_', '__', '-' or '/', or ROOT for none",
+    ),
+    "no credentials where they are needed": (
+        {"upstream": Upstream.GITHUB},
+        "Stack/Rule: ghcr.io needs credentials; give a secret, for example UpstreamCredentials(…).secret",
+    ),
+    "credentials where there are none": (
+        {"credentials": SECRET},
+        "Stack/Rule: registry.k8s.io takes no credentials; leave them out",
+    ),
+    "a secret with another name": (
+        {"upstream": Upstream.GITHUB, "credentials": SECRET.replace("ecr-pullthroughcache", "mine")},
+        "Stack/Rule: the credentials are in the secret 'mine/hub'; ECR reads secrets whose name begins with 'ecr-pullthroughcache/'",
+    ),
+    "a secret of another Region": (
+        {"upstream": Upstream.GITHUB, "credentials": SECRET.replace("eu-west-1", "us-east-1")},
+        "Stack/Rule: the credentials lie in the Region us-east-1; a rule reads a secret of its own Region, eu-west-1",
+    ),
+    "a secret of another account": (
+        {"upstream": Upstream.GITHUB, "credentials": SECRET.replace("111122223333", "222233334444")},
+        "Stack/Rule: the credentials lie in the account 222233334444; a rule reads a secret of its own account, 111122223333",
+    ),
+}
+
+
+@pytest.mark.parametrize(("props", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_ecr_would_refuse_is_refused_at_synth(stack, props, message):
+    if "credentials" in props:
+        props = {**props, "credentials": secret(stack, props["credentials"])}
+    with pytest.raises(UserError) as error:
+        rule(stack, **props)
+    assert str(error.value) == message
+
+
+def test_a_secret_with_a_key_of_ones_own_cannot_be_read_by_ecr(stack):
+    mine = secretsmanager.Secret(
+        stack, "Mine", secret_name="ecr-pullthroughcache/hub", encryption_key=kms.Key(stack, "Key")
+    )
+    with pytest.raises(UserError, match="Stack/Rule: the credentials are encrypted with a customer managed key"):
+        rule(stack, upstream=Upstream.GITHUB, credentials=mine)
+
+
+def test_prefixes_of_one_registry_do_not_overlap(stack):
+    rule(stack)
+    with pytest.raises(UserError, match="Stack/Second: the prefix 'k8s/more' overlaps 'k8s' of Stack/Rule"):
+        PullThroughCacheRule(stack, "Second", upstream=Upstream.QUAY, repository_prefix="k8s/more")
+
+
+def test_the_same_prefix_may_stand_in_another_region(app, stack):
+    rule(stack)
+    rule(cdk.Stack(app, "Elsewhere", env=cdk.Environment(account="111122223333", region="us-east-1")))
+
+
+def test_a_partition_without_pull_through_says_what_is_left(app):
+    stack = cdk.Stack(app, "China", env=cdk.Environment(account="111122223333", region="cn-north-1"))
+    with pytest.raises(
+        UserError, match="China/Rule: ECR cannot pull registry.k8s.io through in the partition aws-cn of cn-north-1"
+    ):
+        rule(stack)
+
+
+def test_more_rules_than_the_quota_are_warned_of(stack):
+    for number in range(51):
+        PullThroughCacheRule(stack, f"Rule{number}", upstream=Upstream.KUBERNETES, repository_prefix=f"k8s-{number}")
+    assert warnings(stack) == ["cdk-ecr-pull-through-cache:ruleQuota"]

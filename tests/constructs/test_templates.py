@@ -1,0 +1,238 @@
+"""RepositoryCreationTemplate and the lifecycle policies in it."""
+
+import json
+
+import pytest
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecr_pull_through_cache import (
+    AppliedFor,
+    CountType,
+    CreationTemplateSettings,
+    LifecycleAction,
+    LifecyclePolicy,
+    LifecycleRule,
+    RepositoryCreationTemplate,
+    StorageClass,
+    TagSelection,
+    UserError,
+)
+from tests.constructs.support import only, resources, warnings
+
+TEMPLATE = "AWS::ECR::RepositoryCreationTemplate"
+
+
+def template(stack, prefix="k8s", **settings):
+    return RepositoryCreationTemplate(
+        stack, "Template", prefix=prefix, settings=CreationTemplateSettings(**settings) if settings else None
+    )
+
+
+def test_the_default_is_mutable_encrypted_and_for_pull_through_cache_alone(stack):
+    template(stack)
+    assert only(stack, TEMPLATE) == {
+        "AppliedFor": ["PULL_THROUGH_CACHE"],
+        "EncryptionConfiguration": {"EncryptionType": "AES256"},
+        "ImageTagMutability": "MUTABLE",
+        "Prefix": "k8s",
+    }
+    assert not resources(stack, "AWS::IAM::Role")
+
+
+def test_it_can_be_for_replication_and_pushes_too(stack):
+    RepositoryCreationTemplate(stack, "T", prefix="ROOT", applied_for=list(AppliedFor))
+    assert only(stack, TEMPLATE)["AppliedFor"] == ["PULL_THROUGH_CACHE", "REPLICATION", "CREATE_ON_PUSH"]
+
+
+def test_tags_need_a_role_with_least_privilege(stack):
+    template(stack, resource_tags={"b": "2", "a": "1"})
+    assert only(stack, TEMPLATE)["ResourceTags"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    role = only(stack, "AWS::IAM::Role")
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "ecr.amazonaws.com"}
+    (statement,) = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/k8s/*"
+    assert statement["Action"] == ["ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource"]
+
+
+def test_a_key_of_ones_own_is_granted_to_the_role(stack):
+    key = kms.Key.from_key_arn(
+        stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    )
+    template(stack, encryption=ecr.RepositoryEncryption.KMS_DSSE, encryption_key=key)
+    assert only(stack, TEMPLATE)["EncryptionConfiguration"] == {"EncryptionType": "KMS_DSSE", "KmsKey": key.key_arn}
+    on_key = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"][1]
+    assert on_key["Action"] == ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
+    assert on_key["Resource"] == key.key_arn
+
+
+def test_a_key_alone_means_kms(stack):
+    settings = CreationTemplateSettings(encryption_key=kms.Key(stack, "Key"))
+    assert settings.encryption_type == "KMS"
+
+
+def test_a_repository_policy_is_rendered_as_text(stack):
+    document = iam.PolicyDocument(
+        statements=[iam.PolicyStatement(principals=[iam.StarPrincipal()], actions=["ecr:BatchGetImage"])]
+    )
+    template(stack, repository_policy=document)
+    assert json.loads(only(stack, TEMPLATE)["RepositoryPolicy"])["Statement"][0]["Action"] == "ecr:BatchGetImage"
+
+
+def test_exclusions_from_mutability_are_patterns(stack):
+    template(stack, image_tag_mutability=ecr.TagMutability.IMMUTABLE_WITH_EXCLUSION, mutability_exclusions=("latest*",))
+    properties = only(stack, TEMPLATE)
+    assert properties["ImageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert properties["ImageTagMutabilityExclusionFilters"] == [
+        {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": "latest*"}
+    ]
+    assert warnings(stack) == []
+
+
+def test_an_immutable_cache_is_warned_of(stack):
+    template(stack, image_tag_mutability=ecr.TagMutability.IMMUTABLE)
+    assert warnings(stack) == ["cdk-ecr-pull-through-cache:immutableCache"]
+
+
+def test_an_immutable_template_for_pushes_is_nobodys_business(stack):
+    settings = CreationTemplateSettings(image_tag_mutability=ecr.TagMutability.IMMUTABLE)
+    RepositoryCreationTemplate(stack, "T", prefix="apps", applied_for=[AppliedFor.CREATE_ON_PUSH], settings=settings)
+    assert warnings(stack) == []
+
+
+def test_a_cache_that_archives_is_warned_of(stack):
+    rule = LifecycleRule(priority=1, count_type=CountType.SINCE_IMAGE_PULLED, count=30, action=LifecycleAction.ARCHIVE)
+    template(stack, lifecycle=LifecyclePolicy([rule]))
+    assert warnings(stack) == ["cdk-ecr-pull-through-cache:archivedCache"]
+
+
+def test_a_template_may_lie_below_another_but_not_twice(stack):
+    RepositoryCreationTemplate(stack, "All", prefix="k8s")
+    RepositoryCreationTemplate(stack, "Part", prefix="k8s/coredns")
+    with pytest.raises(UserError, match="Stack/Again: the prefix 'k8s' overlaps 'k8s' of Stack/All"):
+        RepositoryCreationTemplate(stack, "Again", prefix="k8s")
+
+
+SETTINGS_REFUSED = {
+    "exclusions without the setting": (
+        {"mutability_exclusions": ("a",)},
+        "the tag mutability MUTABLE is given with 1 exclusions",
+    ),
+    "the setting without exclusions": (
+        {"image_tag_mutability": ecr.TagMutability.MUTABLE_WITH_EXCLUSION},
+        "the tag mutability MUTABLE_WITH_EXCLUSION is given with 0 exclusions",
+    ),
+    "six exclusions": (
+        {"image_tag_mutability": ecr.TagMutability.MUTABLE_WITH_EXCLUSION, "mutability_exclusions": tuple("abcdef")},
+        "6 mutability exclusions are given; at most 5",
+    ),
+    "a pattern with a blank": (
+        {"image_tag_mutability": ecr.TagMutability.MUTABLE_WITH_EXCLUSION, "mutability_exclusions": ("a b",)},
+        "the mutability exclusion 'a b' is not a tag pattern",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "message"), SETTINGS_REFUSED.values(), ids=SETTINGS_REFUSED)
+def test_settings_that_do_not_go_together(settings, message):
+    with pytest.raises(UserError, match=message):
+        CreationTemplateSettings(**settings)
+
+
+class TestLifecycle:
+    def test_the_short_form_expires_by_the_last_pull(self):
+        assert json.loads(LifecyclePolicy.expire_unpulled(days=90).to_text()) == {
+            "rules": [
+                {
+                    "rulePriority": 1,
+                    "description": "Expire what was not pulled for 90 days",
+                    "selection": {
+                        "tagStatus": "any",
+                        "countType": "sinceImagePulled",
+                        "countUnit": "days",
+                        "countNumber": 90,
+                    },
+                    "action": {"type": "expire"},
+                }
+            ]
+        }
+
+    def test_archiving_names_its_target(self):
+        rule = LifecycleRule(
+            priority=1, count_type=CountType.SINCE_IMAGE_PUSHED, count=7, action=LifecycleAction.ARCHIVE
+        )
+        assert rule.to_json()["action"] == {"type": "transition", "targetStorageClass": "archive"}
+
+    def test_archived_images_expire_by_their_transition(self):
+        rule = LifecycleRule(
+            priority=1, count_type=CountType.SINCE_IMAGE_TRANSITIONED, count=100, storage_class=StorageClass.ARCHIVE
+        )
+        assert rule.to_json()["selection"]["storageClass"] == "archive"
+
+    REFUSED = {
+        "priority 0": ({"priority": 0}, "the priority must be at least 1"),
+        "count 0": ({"count": 0}, "the count is 0; it must be at least 1"),
+        "tagged without which": (
+            {"tags": TagSelection.TAGGED},
+            "tagged images are selected by tag patterns or prefixes",
+        ),
+        "patterns of any": ({"tag_patterns": ("v*",)}, "go with tagged images, not with 'any'"),
+        "patterns and prefixes": (
+            {"tags": TagSelection.TAGGED, "tag_patterns": ("v*",), "tag_prefixes": ("v",)},
+            "give tag patterns or tag prefixes, not both",
+        ),
+        "five stars": ({"tags": TagSelection.TAGGED, "tag_patterns": ("*****",)}, "at most four"),
+        "transitioned but standard": (
+            {"count_type": CountType.SINCE_IMAGE_TRANSITIONED},
+            "for the storage class ARCHIVE only",
+        ),
+        "archived again": (
+            {"action": LifecycleAction.ARCHIVE, "storage_class": StorageClass.ARCHIVE},
+            "what is archived already",
+        ),
+    }
+
+    @pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
+    def test_rules_that_ecr_refuses(self, changes, message):
+        with pytest.raises(UserError, match=message):
+            LifecycleRule(**{"priority": 1, "count_type": CountType.IMAGE_COUNT_MORE_THAN, "count": 5, **changes})
+
+    def test_a_rule_for_any_image_comes_last(self):
+        first = LifecycleRule(priority=1, count_type=CountType.IMAGE_COUNT_MORE_THAN, count=5)
+        last = LifecycleRule(priority=2, count_type=CountType.SINCE_IMAGE_PUSHED, count=5, tags=TagSelection.UNTAGGED)
+        with pytest.raises(UserError, match="must have the highest priority number"):
+            LifecyclePolicy([first, last])
+
+    def test_priorities_are_given_once(self):
+        rule = LifecycleRule(priority=1, count_type=CountType.IMAGE_COUNT_MORE_THAN, count=5)
+        with pytest.raises(UserError, match="each must be given once"):
+            LifecyclePolicy([rule, rule])
+
+    @given(
+        st.builds(
+            dict,
+            priority=st.integers(1, 999),
+            count_type=st.sampled_from(CountType),
+            count=st.integers(1, 9999),
+            tags=st.sampled_from(TagSelection),
+            tag_patterns=st.sampled_from([(), ("v*",), ("a", "b*c")]),
+            storage_class=st.sampled_from([None, *StorageClass]),
+            action=st.sampled_from(LifecycleAction),
+        )
+    )
+    def test_every_rule_is_read_back_from_its_json(self, parts):
+        try:
+            rule = LifecycleRule(**parts)
+        except UserError:
+            return
+        assert LifecycleRule.from_json(json.loads(json.dumps(rule.to_json()))) == rule
+
+    @given(
+        st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda s: st.dictionaries(st.text(max_size=9), s))
+    )
+    def test_nonsense_is_refused_and_never_breaks(self, nonsense):
+        with pytest.raises(UserError):
+            LifecycleRule.from_json({"rulePriority": 1, "selection": nonsense, "action": {"type": "expire"}})

@@ -1,0 +1,190 @@
+"""Every environment file: templates that AWS would accept, in every Region they name."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from cdk_nag import AwsSolutionsChecks
+
+from app import build
+from ecr_pull_through_cache.configuration import parse
+from tests.stacks.assemblies import CONTEXT, ENVIRONMENTS, ROOT, assembly, regions, synthesise, templates
+
+CDK = ROOT / "node_modules/.bin/cdk"
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def environment(request) -> str:
+    return request.param
+
+
+def test_cfn_lint_finds_nothing_with_the_schemas_of_each_region(environment):
+    from cfnlint.api import ManualArgs, lint
+
+    path = assembly(environment)
+    found = [
+        f"{stack} in {region}: {match}"
+        for stack, region in regions(path).items()
+        for match in lint((path / f"{stack}.template.json").read_text(), config=ManualArgs(regions=[region]))
+    ]
+    assert found == []
+
+
+def test_cdk_nag_finds_nothing(environment, tmp_path):
+    app = cdk.App(builtin_cloud_formation_validation=False, context=CONTEXT, outdir=str(tmp_path))
+    build(app, str(ROOT / f"environments/{environment}.yaml"))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks())
+    app.synth()
+    report = json.loads((tmp_path / "validation-report.json").read_text())
+    plugins = report["pluginReports"]
+    assert len(plugins) == 1, "the rules were really applied"
+    assert plugins[0]["violations"] == []
+
+
+def test_two_syntheses_are_the_same_to_the_byte(environment, tmp_path):
+    again = synthesise(ROOT / f"environments/{environment}.yaml", tmp_path)
+    once = assembly(environment)
+    names = sorted(p.name for p in once.rglob("*.json"))
+    assert names == sorted(p.name for p in again.rglob("*.json"))
+    for name in names:
+        assert (once / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_templates_hold_no_secret_and_no_wildcard_resource_that_could_be_narrower(environment):
+    for stack, template in templates(assembly(environment)).items():
+        for logical_id, resource in template["Resources"].items():
+            if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+                for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                    if statement["Resource"] == "*":
+                        assert statement["Action"] == "ecr:GetAuthorizationToken", f"{stack} {logical_id}"
+            if resource["Type"] == "AWS::SecretsManager::Secret":
+                assert "SecretString" not in resource["Properties"]
+
+
+def test_no_stack_hangs_on_an_export_of_another(environment):
+    for template in templates(assembly(environment)).values():
+        assert "Fn::ImportValue" not in json.dumps(template)
+        assert all("Export" not in output for output in template.get("Outputs", {}).values())
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_templates_are_those_that_were_reviewed(environment, snapshot):
+    stacks = {
+        name: {"Resources": template["Resources"], "Outputs": template.get("Outputs", {})}
+        for name, template in templates(assembly(environment)).items()
+    }
+    assert stacks == snapshot
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_real_cdk_synthesises_it_without_credentials(environment, tmp_path):
+    done = subprocess.run(
+        [CDK, "synth", "--quiet", "--output", str(tmp_path), "--context", f"config=environments/{environment}.yaml"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "AWS_EC2_METADATA_DISABLED": "true"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert without_metadata(templates(tmp_path)) == without_metadata(templates(assembly(environment)))
+
+
+def without_metadata(stacks):
+    """Without the construct paths that the CLI asks for."""
+    for template in stacks.values():
+        for resource in template["Resources"].values():
+            resource.pop("Metadata", None)
+    return stacks
+
+
+EXAMPLE = (ROOT / "environments/example.yaml").read_text()
+
+
+def synthesise_text(text: str, folder: Path) -> dict:
+    folder.mkdir()
+    path = folder / "configuration.yaml"
+    path.write_text(text)
+    return templates(synthesise(path, folder / "out"))
+
+
+def test_a_cluster_more_changes_no_stack_of_another_cluster_and_only_permissions_of_its_registry(tmp_path):
+    cluster = """
+  another:
+    account: "555566667777"
+    region: europe
+    registry: hub
+    nodes: [{ role: another }]
+"""
+    before = templates(assembly("example"))
+    after = synthesise_text(EXAMPLE + cluster, tmp_path / "a")
+    assert set(after) - set(before) == {"cluster-another"}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"registry-hub"}, "its account is new to the registry's policies"
+
+
+def test_a_cluster_more_in_a_known_account_changes_nothing_else(tmp_path):
+    cluster = """
+  another:
+    account: workloads-prod
+    region: europe
+    registry: hub
+"""
+    before = templates(assembly("example"))
+    after = synthesise_text(EXAMPLE + cluster, tmp_path / "a")
+    assert {name: after[name] for name in before} == before
+
+
+def test_the_order_of_a_file_changes_nothing(tmp_path):
+    import yaml
+
+    def reversed_everywhere(data):
+        if isinstance(data, dict):
+            return {key: reversed_everywhere(data[key]) for key in reversed(data)}
+        return data[::-1] if isinstance(data, list) and all(isinstance(x, str) for x in data) else data
+
+    data = yaml.safe_load(EXAMPLE)
+    data["clusters"] = {
+        name: {**c, "nodes": c.get("nodes", [])[::-1]} for name, c in data["clusters"].items()
+    }  # fmt: skip
+    turned = yaml.safe_dump(reversed_everywhere(data), sort_keys=False)
+    assert synthesise_text(turned, tmp_path / "a") == templates(assembly("example"))
+
+
+def test_a_mistake_is_one_sentence_and_no_traceback(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(EXAMPLE.replace("registry: frankfurt", "registry: frankfrut"))
+    done = subprocess.run(
+        [CDK, "synth", "--quiet", "--output", str(tmp_path / "out"), "--context", f"config={path}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "there is no registry 'frankfrut' (did you mean 'frankfurt'?)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_schema_for_editors_is_the_one_of_the_models():
+    from ecr_pull_through_cache.configuration.schema import json_schema, schema_file
+
+    assert json.loads(schema_file().read_text()) == json_schema()
+
+
+def test_the_schema_accepts_the_environment_files_and_refuses_what_is_wrong(environment):
+    import jsonschema
+    import yaml
+
+    from ecr_pull_through_cache.configuration.schema import json_schema
+
+    data = yaml.safe_load((ROOT / f"environments/{environment}.yaml").read_text())
+    jsonschema.validate(data, json_schema())
+    data["registrys"] = {}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, json_schema())
+
+
+def test_a_cluster_that_pulls_replicas_is_told_what_to_do():
+    plan = parse(EXAMPLE).clusters["prod-us"]
+    (message,) = plan.warnings.values()
+    assert "the cluster prod-us pulls from america" in message
+    assert plan.mapping.map("registry.k8s.io/pause:3.10") == "registry.k8s.io/pause:3.10"
