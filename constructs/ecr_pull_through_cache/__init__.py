@@ -86,7 +86,6 @@ _HOME_OF = {
 }
 
 __all__ = [
-    "ROOT",
     "AppliedFor",
     "CacheMapping",
     "CacheRegistry",
@@ -108,6 +107,7 @@ __all__ = [
     "PullThroughCacheRule",
     "PullTimeUpdateExclusion",
     "Pullers",
+    "ROOT",
     "Reason",
     "RegistryPolicy",
     "RegistryScanningConfiguration",

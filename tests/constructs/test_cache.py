@@ -47,9 +47,9 @@ def test_logical_ids_are_a_contract(stack):
         "CacheRulesk8s262BFD63",
         "CacheRulesquay175759EE",
         "CacheTemplatesk8s93DAE467",
-        "CacheTemplatesquay71D0BC44",
+        "CacheTemplatesquayD6090C04",
         "EcrRegistryPolicy6A80A39E",
-        "Nodes41B53F03",
+        "NodesC12DF151",
     ]
 
 
