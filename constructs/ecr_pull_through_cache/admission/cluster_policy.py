@@ -23,7 +23,7 @@ def cluster_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dict
     :param mapping: what images become.
     :param settings: how the policy behaves.
     """
-    return [_policy(mapping, settings, [_rule(mapping, settings, *kind) for kind in _KINDS])]
+    return [_policy(settings, [_rule(mapping, settings, *kind) for kind in _KINDS])]
 
 
 def cluster_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def cluster_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> lis
         match = _match(settings, kind, operation)
         validate = {"failureAction": "Audit", "message": message, "foreach": foreach}
         rules.append({"name": name, **match, "validate": validate})
-    return [_policy(mapping, settings, rules, suffix="-audit")]
+    return [_policy(settings, rules, suffix="-audit")]
 
 
 _KINDS = (
@@ -55,9 +55,7 @@ _KINDS = (
 )
 
 
-def _policy(
-    mapping: CacheMapping, settings: PolicySettings, rules: list[dict[str, Any]], suffix: str = ""
-) -> dict[str, Any]:
+def _policy(settings: PolicySettings, rules: list[dict[str, Any]], suffix: str = "") -> dict[str, Any]:
     head = metadata(settings, suffix=suffix)
     # Pods alone: rewriting a Deployment's template would look like drift to whoever owns it.
     head["annotations"]["pod-policies.kyverno.io/autogen-controllers"] = "none"

@@ -16,7 +16,7 @@ from .settings import PolicySettings
 API_VERSION = "policies.kyverno.io/v1"
 # Autogen is on by default for policies on Pods, does not rewrite their expressions, and so breaks Deployments
 # (kyverno/kyverno#15474).
-NO_AUTOGEN = {"podControllers": {"controllers": []}}
+NO_AUTOGEN: dict[str, Any] = {"podControllers": {"controllers": []}}
 
 
 def mutating_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:

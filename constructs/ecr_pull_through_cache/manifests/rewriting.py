@@ -1,0 +1,194 @@
+"""The mapping applied to manifests: images change, every other byte stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+import yaml
+
+from ..images import CacheMapping, InvalidImageReference, Reason
+from .places import KNOWN, ImagePlaces
+from .structure import fields, kind_at, needs_parser, parsed_fields, paths_at
+
+
+class Mentions(Enum):
+    """What happens to images that are named elsewhere: in arguments, environment variables and ConfigMaps."""
+
+    REPORT = "report"
+    """They are left, and listed with their place."""
+    REWRITE = "rewrite"
+    """They are rewritten too."""
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An image in a text.
+
+    :param line: from 1.
+    :param column: from 1.
+    :param given: the reference as it stands there.
+    :param image: the reference to use.
+    :param is_mention: whether it is named elsewhere than in a field for images.
+    """
+
+    line: int
+    column: int
+    given: str
+    image: str
+    is_mention: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A text with its images rewritten.
+
+    :param text: the text.
+    :param changes: what was changed.
+    :param reported: what was found and left, because it stands where nobody can know what it is for.
+    :param problem: why the text could not be understood, if so; it is left as it was.
+    """
+
+    text: str
+    changes: tuple[Finding, ...] = ()
+    reported: tuple[Finding, ...] = ()
+    problem: str | None = None
+
+
+class Rewriter:
+    """Rewrites images in manifests, for one mapping.
+
+    :param mapping: what images become.
+    :param reverse: the way back, from the cache to upstream.
+    :param mentions: what happens to images that are named elsewhere than in a field for images.
+    :param places: the fields that hold images.
+    """
+
+    def __init__(
+        self,
+        mapping: CacheMapping,
+        *,
+        reverse: bool = False,
+        mentions: Mentions = Mentions.REPORT,
+        places: ImagePlaces = KNOWN,
+    ) -> None:
+        self._mentions = mentions
+        self._places = places
+        self._keys = places.keys
+        self._becomes = lru_cache(maxsize=65_536)(_backwards(mapping) if reverse else _forwards(mapping))
+        self._mention = _mention_pattern(mapping, reverse)
+
+    def rewrite(self, text: str) -> Rewritten:
+        """Rewrite a text: YAML of any number of documents, JSON, or a template of either.
+
+        :param text: line ends are kept as they are.
+        """
+        spans: dict[tuple[int, int], str] = {}
+        try:
+            spans.update(self._in_fields(text))
+        except yaml.YAMLError as error:
+            return Rewritten(text, problem=_why(error))
+        mentioned = self._in_words(text, spans) if self._mentions is not Mentions.IGNORE else {}
+        if not spans and not mentioned:
+            return Rewritten(text)
+        changed = {**spans, **mentioned} if self._mentions is Mentions.REWRITE else spans
+        return Rewritten(
+            _replaced(text, changed),
+            changes=tuple(_finding(text, span, image, span in mentioned) for span, image in sorted(changed.items())),
+            reported=tuple(
+                _finding(text, s, image, True) for s, image in sorted(mentioned.items()) if s not in changed
+            ),
+        )
+
+    def _in_fields(self, text: str) -> dict[tuple[int, int], str]:
+        if needs_parser(text, self._keys):
+            return {
+                (start, end): image
+                for value, start, end, path, kind in parsed_fields(text, self._keys)
+                if (image := self._becomes(value)) is not None and self._places.holds_image(kind, path)
+            }
+        found = [
+            (start, end, image)
+            for value, start, end in fields(text, self._keys)
+            if (image := self._becomes(value)) is not None
+        ]
+        if not found:
+            return {}
+        paths = paths_at(text, [start for start, _, _ in found])
+        spans = {}
+        for start, end, image in found:
+            path, kind = paths[start]
+            if path is not None and self._places.holds_image(kind or kind_at(text, start), path):
+                spans[start, end] = image
+        return spans
+
+    def _in_words(self, text: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        if self._mention is None:
+            return {}
+        taken = {start for start, _ in spans}
+        mentioned = {}
+        for match in self._mention.finditer(text):
+            start = match.start()
+            line = text.rfind("\n", 0, start) + 1
+            if start in taken or "#" in text[line:start]:
+                continue
+            given = match[0].rstrip(".:")
+            image = self._becomes(given)
+            if image is not None:
+                mentioned[start, start + len(given)] = image
+        return mentioned
+
+
+def _forwards(mapping: CacheMapping) -> Callable[[str], str | None]:
+    def becomes(image: str) -> str | None:
+        try:
+            decision = mapping.decide(image)
+        except InvalidImageReference:
+            return None
+        return decision.image if decision.reason is Reason.CACHED else None
+
+    return becomes
+
+
+def _backwards(mapping: CacheMapping) -> Callable[[str], str | None]:
+    def becomes(image: str) -> str | None:
+        try:
+            return mapping.upstream_of(image)
+        except InvalidImageReference:
+            return None
+
+    return becomes
+
+
+def _mention_pattern(mapping: CacheMapping, reverse: bool) -> re.Pattern[str] | None:
+    """References with their registry written out: a word without one may mean anything."""
+    hosts = mapping.hosts if reverse else [s.source.split("/")[0] for s in mapping.substitutions]
+    known = sorted({*hosts, *(() if reverse or "docker.io" not in hosts else mapping.docker_hub_hosts)})
+    if not known:
+        return None
+    return re.compile(rf"(?<![\w./@:-])(?:{'|'.join(map(re.escape, known))})/[\w./:@-]*\w", re.ASCII)
+
+
+def _replaced(text: str, spans: dict[tuple[int, int], str]) -> str:
+    parts = []
+    at = 0
+    for (start, end), image in sorted(spans.items()):
+        parts += [text[at:start], image]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _finding(text: str, span: tuple[int, int], image: str, is_mention: bool) -> Finding:
+    start, end = span
+    line = text.count("\n", 0, start) + 1
+    return Finding(line, start - text.rfind("\n", 0, start), text[start:end], image, is_mention)
+
+
+def _why(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or "it cannot be read"
+    return f"line {mark.line + 1}: {what}" if mark else str(what)

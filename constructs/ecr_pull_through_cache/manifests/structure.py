@@ -1,0 +1,159 @@
+"""Fields of YAML and their place in the text: by indentation where that is enough, by a parser where it is not.
+
+Indentation is enough for manifests as people write them, templates among them, and takes a hundredth of the time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import yaml
+
+from .places import Path
+
+_LINE = re.compile(
+    r"^(?P<lead>[ ]*(?:-[ ]+)*)(?:(?P<key>\"[^\"\n]*\"|'[^'\n]*'|[^\s#'\"{\[-][^:#\n]*?)[ ]*:(?=[ \t\r\n]|\Z))?(?P<rest>[^\n]*)",
+    re.M,
+)
+_BLOCK_SCALAR = re.compile(r"[ \t]*(?:[&!]\S+[ \t]+)*[|>][-+0-9]*[ \t]*(?:#.*)?\r?")
+_KIND = re.compile(r"^(?:kind|\"kind\"):[ \t]*[\"']?(\w+)", re.M)
+_ITEM = ("items", "[]")
+_SEPARATOR = re.compile(r"^---(?:[ \t\r]|$)", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A scalar value in a text.
+
+    :param start: index of its first character, quotes not counted.
+    :param end: index after its last character.
+    :param path: where it stands in its document; ``None`` inside of a text block.
+    """
+
+    start: int
+    end: int
+    path: Path | None
+
+
+@lru_cache(maxsize=32)
+def _candidates(keys: frozenset[str]) -> re.Pattern[str]:
+    names = "|".join(sorted(map(re.escape, keys)))
+    return re.compile(
+        rf"^[ ]*(?:-[ ]+)*(?:(?:{names})|\"(?:{names})\"|'(?:{names})')[ ]*:[ \t]+"
+        r"(?P<quote>[\"']?)(?P<value>[A-Za-z0-9\[][^\s\"'#{}]*)(?P=quote)(?=[ \t]*(?:\r?$|[ \t]#))",
+        re.M,
+    )
+
+
+@lru_cache(maxsize=32)
+def _flow(keys: frozenset[str]) -> re.Pattern[str]:
+    names = "|".join(sorted(map(re.escape, keys)))
+    return re.compile(rf"[{{,]\s*[\"']?(?:{names})[\"']?\s*:")
+
+
+def needs_parser(text: str, keys: frozenset[str]) -> bool:
+    """Whether a text has such keys in braces, as JSON has."""
+    return _flow(keys).search(text) is not None
+
+
+def fields(text: str, keys: frozenset[str]) -> Iterator[tuple[str, int, int]]:
+    """Every scalar behind one of the keys that stands on one line: its value, and where it begins and ends."""
+    for match in _candidates(keys).finditer(text):
+        yield match["value"], match.start("value"), match.end("value")
+
+
+def parsed_fields(text: str, keys: frozenset[str]) -> Iterator[tuple[str, int, int, Path, str | None]]:
+    """The same by a parser, with path and kind.
+
+    :raises yaml.YAMLError: when the text is no YAML, as templates are not.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for document in yaml.compose_all(text, Loader=loader):
+        yield from _walk(document, text, keys, (), None)
+
+
+def _walk(
+    node: yaml.Node, text: str, keys: frozenset[str], path: Path, kind: str | None
+) -> Iterator[tuple[str, int, int, Path, str | None]]:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _walk(item, text, keys, (*path, "[]"), kind)
+    elif isinstance(node, yaml.MappingNode):
+        own = next((v.value for k, v in node.value if k.value == "kind" and isinstance(v, yaml.ScalarNode)), None)
+        kind = own or kind
+        for key, value in node.value:
+            below = (*path, str(key.value))
+            if isinstance(value, yaml.ScalarNode) and key.value in keys:
+                start = text.find(value.value, value.start_mark.index, value.end_mark.index)
+                if start >= 0 and value.value:
+                    yield value.value, start, start + len(value.value), below, kind
+            else:
+                yield from _walk(value, text, keys, below, kind)
+
+
+def paths_at(text: str, indices: list[int]) -> dict[int, tuple[Path | None, str | None]]:
+    """The path of the key on the line of each index, by indentation, and the kind of the List's item that it is in.
+
+    The path is ``None`` inside of a text block, the kind outside of Lists.
+
+    :param indices: in ascending order.
+    """
+    found: dict[int, tuple[Path | None, str | None]] = {}
+    kind: str | None = None
+    wanted = iter(indices)
+    index = next(wanted, None)
+    stack: list[tuple[int, str]] = []
+    block = -1
+    for line in _LINE.finditer(text):
+        lead = len(line["lead"])
+        indent = lead - len(line["lead"].lstrip(" ")) if line["lead"] else 0
+        blank = not line["rest"].strip() and line["key"] is None and not line["lead"].strip()
+        if block >= 0 and not blank and indent <= block:
+            block = -1
+        if block < 0 and not blank:
+            if text.startswith("---", line.start()):
+                stack = []
+            _enter(stack, line["lead"], line["key"])
+            if line["key"] == "kind" and [part for _, part in stack] == [*_ITEM, "kind"]:
+                kind = line["rest"].strip()
+            if line["key"] is not None and _BLOCK_SCALAR.fullmatch(line["rest"]):
+                block = _column_of_owner(line["lead"])
+        while index is not None and index <= line.end():
+            path = tuple(part for _, part in stack)
+            found[index] = (path if block < 0 else None, kind if path[:2] == _ITEM else None)
+            index = next(wanted, None)
+        if index is None:
+            break
+    return found
+
+
+def _enter(stack: list[tuple[int, str]], lead: str, key: str | None) -> None:
+    """Move to the line of a key: leave what it does not belong to, and enter list items and the key itself."""
+    for column in (n for n, character in enumerate(lead) if character == "-"):
+        while stack and (stack[-1][0] > column or stack[-1] == (column, "[]")):
+            stack.pop()
+        stack.append((column, "[]"))
+    if key is not None:
+        while stack and stack[-1][0] >= len(lead):
+            stack.pop()
+        stack.append((len(lead), _bare(key)))
+
+
+def _column_of_owner(lead: str) -> int:
+    """The indentation that the lines of a text block lie beyond: that of the key, or of the dash before it."""
+    return lead.index("-") if "-" in lead else len(lead)
+
+
+def _bare(key: str) -> str:
+    return key.strip("\"'") if key[0] in "\"'" else key
+
+
+def kind_at(text: str, index: int) -> str | None:
+    """The kind of the document that an index lies in."""
+    begin = max((separator.end() for separator in _SEPARATOR.finditer(text, 0, index)), default=0)
+    end = _SEPARATOR.search(text, index)
+    match = _KIND.search(text, begin, end.start() if end else len(text))
+    return match[1] if match else None
