@@ -43,13 +43,17 @@ tools/iam/node_modules/.package-lock.json: tools/iam/package.json tools/iam/pack
 
 TEST_TOOLS := $(VENV)/.installed-dev node_modules/.package-lock.json tools/iam/node_modules/.package-lock.json
 
+.PHONY: engines
+engines: ## build the engines that tests run for real (Kyverno, kube-apiserver, etcd), once, into ~/.cache
+	tools/engines
+
 .PHONY: synth
 synth: $(VENV)/.installed node_modules/.package-lock.json ## templates of CONFIG (environments/example.yaml), and what they would deploy where
 	PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth --quiet --app "$(BIN)/python app.py" --output $(OUT) --context config=$(CONFIG)
 	@$(BIN)/ecr-pull-through describe --config $(CONFIG)
 
 .PHONY: test
-test: $(TEST_TOOLS) ## every test; engines that cannot be built here are left out and named
+test: $(TEST_TOOLS) engines ## every test; engines that cannot be built here are left out and named
 	$(BIN)/pytest -n auto --dist loadgroup
 
 .PHONY: test-fast

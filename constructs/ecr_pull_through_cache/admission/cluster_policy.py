@@ -36,7 +36,7 @@ def cluster_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> lis
     for name, kind, operation, lists in _KINDS:
         foreach = [
             {
-                "list": f"request.object.spec.{path}",
+                "list": f"request.object.spec.{path} || `[]`",
                 "context": _context(mapping, field),
                 "deny": {"conditions": {"all": _conditions(mapping)}},
             }
@@ -76,7 +76,7 @@ def _rule(
 ) -> dict[str, Any]:
     foreach = [
         {
-            "list": f"request.object.spec.{path}",
+            "list": f"request.object.spec.{path} || `[]`",
             "context": _context(mapping, field),
             "preconditions": {"all": [*_conditions(mapping), *_is_new(path)]},
             "patchesJson6902": (

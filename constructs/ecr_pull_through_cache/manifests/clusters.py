@@ -82,7 +82,6 @@ def _kops(mapping: CacheMapping) -> dict[str, str]:
     spec = {
         "spec": {
             "assets": {"containerProxy": repository},
-            "containerd": {"sandboxImage": mapping.map(PAUSE)},
             "kubelet": {"podInfraContainerImage": mapping.map(PAUSE)},
         }
     }

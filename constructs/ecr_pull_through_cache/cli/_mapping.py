@@ -1,0 +1,93 @@
+"""The options by which every command is told its mapping: a configuration's cluster, or a registry and its rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UserError
+from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Upstream
+
+if TYPE_CHECKING:
+    from ..configuration import ClusterPlan
+
+Config = Annotated[Path | None, typer.Option(help="Configuration file; with --cluster.", show_default=False)]
+Cluster = Annotated[str | None, typer.Option(help="Cluster of the configuration.", show_default=False)]
+RegistryHost = Annotated[
+    str | None, typer.Option("--registry", help="Host of the registry, without a configuration.", show_default=False)
+]
+Cache = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cache",
+        metavar="PREFIX=UPSTREAM[/PART]",
+        help="What is cached there, such as k8s=registry.k8s.io; may be given again.",
+        show_default=False,
+    ),
+]
+Digests = Annotated[
+    PinnedByDigest | None,
+    typer.Option("--pinned-by-digest", help="What happens to references with a digest.", show_default=False),
+]
+
+
+def mapping_of(
+    config: Path | None,
+    cluster: str | None,
+    registry: str | None,
+    cache: list[str] | None,
+    pinned_by_digest: PinnedByDigest | None = None,
+) -> CacheMapping:
+    """The mapping that the options mean.
+
+    :raises UserError: when they mean none.
+    """
+    if registry is not None:
+        if config is not None or cluster is not None:
+            raise UserError("give --config and --cluster, or --registry and --cache, not both")
+        if not cache:
+            raise UserError(
+                "--registry is given without --cache; add what is cached there: --cache k8s=registry.k8s.io"
+            )
+        rules = [_rule(entry) for entry in cache]
+        return CacheMapping.of(registry, rules, pinned_by_digest=pinned_by_digest or PinnedByDigest.LEAVE)
+    if cache:
+        raise UserError("--cache is given without --registry; add the registry's host")
+    found = cluster_of(config, cluster).mapping
+    if pinned_by_digest is None:
+        return found
+    return CacheMapping(
+        registry=found.registry, rules=found.rules, pinned_by_digest=pinned_by_digest, replica_only=found.replica_only
+    )
+
+
+def cluster_of(config: Path | None, cluster: str | None) -> ClusterPlan:
+    """The cluster that the options name.
+
+    :raises UserError: when there is none of that name.
+    """
+    if config is None:
+        raise UserError(
+            "say what images become: --config FILE --cluster NAME, or --registry HOST --cache PREFIX=UPSTREAM"
+        )
+    from ..configuration import load
+
+    clusters = load(config).clusters
+    if cluster is None and len(clusters) == 1:
+        return next(iter(clusters.values()))
+    if cluster is None or cluster not in clusters:
+        given = "no cluster is given" if cluster is None else f"there is no cluster {cluster!r}"
+        raise UserError(f"{config}: {given}; give --cluster with one of {', '.join(clusters) or 'none'}")
+    return clusters[cluster]
+
+
+def _rule(entry: str) -> CachedUpstream:
+    prefix, equals, upstream = entry.partition("=")
+    if not (prefix and equals and upstream):
+        raise UserError(f"--cache {entry!r} is not PREFIX=UPSTREAM, such as k8s=registry.k8s.io")
+    host, _, part = upstream.partition("/")
+    return CachedUpstream(
+        upstream=Upstream.from_host(host), repository_prefix=prefix, upstream_repository_prefix=part or "ROOT"
+    )

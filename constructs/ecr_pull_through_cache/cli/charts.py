@@ -1,0 +1,45 @@
+"""``helm-values``: the values that make a chart's images come from the cache."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("helm-values")(helm_values)
+
+
+def helm_values(
+    chart: Annotated[Path, typer.Argument(help="A values.yaml, a chart's folder, or its .tgz.")],
+    config: Config = None,
+    cluster: Cluster = None,
+    registry: RegistryHost = None,
+    cache: Cache = None,
+    pinned_by_digest: Digests = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if an image of a cached upstream cannot be overridden.")
+    ] = False,
+) -> None:
+    """Print a values file that overrides the images of a Helm chart; on standard error, those that it cannot.
+
+    Example: ecr-pull-through helm-values values.yaml --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
+    --cache quay=quay.io > cached.yaml
+    """
+    from ..admission.text import to_yaml
+    from ..manifests.helm import chart_values, override
+
+    result = override(mapping_of(config, cluster, registry, cache, pinned_by_digest), chart_values(chart))
+    if result.values:
+        print(to_yaml([result.values]).removeprefix("---\n"), end="")
+    for place, why in result.left.items():
+        print(f"{place}: left: {why}", file=sys.stderr)
+    print(f"{len(result.overridden)} images overridden, {len(result.left)} left", file=sys.stderr)
+    if strict and result.left:
+        raise typer.Exit(1)

@@ -1,0 +1,52 @@
+"""``policy``: the mapping as an admission policy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..admission import FailurePolicy, PolicyForm, PolicySettings, render_policy
+from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, cluster_of, mapping_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(policy)
+
+
+def policy(
+    form: Annotated[
+        PolicyForm | None, typer.Option(help="Kind of policy; else the cluster's.", show_default=False)
+    ] = None,
+    config: Config = None,
+    cluster: Cluster = None,
+    registry: RegistryHost = None,
+    cache: Cache = None,
+    pinned_by_digest: Digests = None,
+    audit: Annotated[bool, typer.Option("--audit", help="The twin that reports, and changes nothing.")] = False,
+    failure_policy: Annotated[
+        FailurePolicy | None,
+        typer.Option(help="What happens to pods while the policy cannot be asked.", show_default=False),
+    ] = None,
+    exclude_namespace: Annotated[
+        list[str] | None, typer.Option(help="Namespace that is left alone; may be given again.", show_default=False)
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the policy.")] = "ecr-pull-through-cache",
+) -> None:
+    """Print the admission policy that rewrites images, as YAML for kubectl.
+
+    Example: ecr-pull-through policy --form cluster-policy --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
+    --cache k8s=registry.k8s.io
+    """
+    from ..admission.text import to_yaml
+
+    rewrite = cluster_of(config, cluster).rewrite if registry is None else None
+    settings = PolicySettings(
+        name=name,
+        failure_policy=failure_policy or (FailurePolicy(rewrite.failure_policy) if rewrite else FailurePolicy.IGNORE),
+        excluded_namespaces=tuple(exclude_namespace or (rewrite.excluded_namespaces if rewrite else ())),
+    )
+    kind = form or (PolicyForm(rewrite.form.value) if rewrite else PolicyForm.MUTATING_POLICY)
+    mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
+    print(to_yaml(render_policy(mapping, kind, settings, audit=audit)), end="")

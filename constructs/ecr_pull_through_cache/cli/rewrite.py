@@ -1,0 +1,160 @@
+"""``rewrite``: manifests in files, folders and pipes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UserError
+from ..manifests.rewriting import Finding, Mentions, Rewriter
+from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
+
+if TYPE_CHECKING:
+    from ..manifests.rewriting import Rewritten
+
+SUFFIXES = (".yaml", ".yml", ".json", ".tpl")
+SKIPPED = {".git", "node_modules", ".venv", "cdk.out", ".terraform"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(rewrite)
+
+
+def rewrite(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
+    config: Config = None,
+    cluster: Cluster = None,
+    registry: RegistryHost = None,
+    cache: Cache = None,
+    pinned_by_digest: Digests = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write the files, each at once or not at all.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if something would change.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Change nothing; print what would change.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="From the cache back to upstream.")] = False,
+    mentions: Annotated[
+        Mentions, typer.Option(help="Images that are named in arguments, environment variables and ConfigMaps.")
+    ] = Mentions.REPORT,
+    image_path: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=PATH", help="Where a custom resource holds an image, such as Runner=spec.image."),
+    ] = None,
+) -> None:
+    """Rewrite the images in manifests, and nothing else in them.
+
+    Example: ecr-pull-through rewrite manifests/ --in-place --config environments/minimal.yaml --cluster demo
+    """
+    from ..manifests import KNOWN
+
+    mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
+    rewriter = Rewriter(mapping, reverse=reverse, mentions=mentions, places=KNOWN.adding(image_path or []))
+    if [in_place, check, diff].count(True) > 1:
+        raise UserError("give one of --in-place, --check and --diff")
+    files = list(_files(paths))
+    if not (in_place or check or diff) and len(files) > 1:
+        raise UserError(f"{len(files)} files are given; add --in-place, --check or --diff, or give one file")
+    tally = _Tally()
+    for name in files:
+        _one(name, rewriter, in_place=in_place, check=check, diff=diff, tally=tally)
+    tally.report(quiet=not (in_place or check))
+    if tally.problems:
+        raise typer.Exit(2)
+    if check and tally.changes:
+        raise typer.Exit(1)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.files = self.changes = self.reported = self.problems = 0
+
+    def add(self, result: Rewritten) -> None:
+        self.files += bool(result.changes)
+        self.changes += len(result.changes)
+        self.reported += len(result.reported)
+        self.problems += result.problem is not None
+
+    def report(self, *, quiet: bool) -> None:
+        if not quiet:
+            left = f", {self.reported} named elsewhere and left" if self.reported else ""
+            print(f"{self.changes} images in {self.files} files{left}", file=sys.stderr)
+
+
+def _one(name: str, rewriter: Rewriter, *, in_place: bool, check: bool, diff: bool, tally: _Tally) -> None:
+    text = _read(name)
+    result = rewriter.rewrite(text)
+    tally.add(result)
+    if result.problem:
+        print(f"{name}: left as it is: {result.problem}", file=sys.stderr)
+    if check:
+        _list(name, result.changes, sys.stdout)
+    elif diff:
+        _print_diff(name, text, result.text)
+    elif in_place and name != "-":
+        if result.changes:
+            _write(Path(name), result.text)
+    else:
+        sys.stdout.buffer.write(result.text.encode("utf-8", "surrogateescape"))
+    _list(name, result.reported, sys.stderr)
+
+
+def _list(name: str, findings: Iterable[Finding], to: object) -> None:
+    for finding in findings:
+        where = f"{name}:{finding.line}:{finding.column}"
+        print(f"{where}: {finding.given} -> {finding.image}", file=to)  # type: ignore[call-overload]
+
+
+def _print_diff(name: str, before: str, after: str) -> None:
+    import difflib
+
+    lines = difflib.unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), name, name)
+    for line in lines:
+        sys.stdout.write(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+
+
+def _read(name: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}: {error.strerror}") from None
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file at once: whoever reads it sees the old one or the new one."""
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        mode = target.stat().st_mode & 0o7777
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        beside.chmod(mode)
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UserError(f"{path}: {error.strerror}; it is as it was, run this again") from None
+
+
+def _files(paths: list[str]) -> Iterator[str]:
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            yield from _in_folder(path)
+        elif path == "-" or Path(path).exists():
+            yield path
+        else:
+            raise UserError(f"{path}: no such file or folder")
+
+
+def _in_folder(folder: str) -> Iterator[str]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - SKIPPED)
+        for name in sorted(names):
+            if name.endswith(SUFFIXES):
+                yield f"{root}/{name}"
