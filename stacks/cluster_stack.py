@@ -8,7 +8,16 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 
 from constructs import Construct
-from ecr_pull_through_cache import CacheRegistry, EcrEndpoints, NodePullMode, NodePullPolicy
+from ecr_pull_through_cache import (
+    CacheRegistry,
+    EcrEndpoints,
+    FailurePolicy,
+    ImageRewritePolicy,
+    NodePullMode,
+    NodePullPolicy,
+    PolicyForm,
+    PolicySettings,
+)
 from ecr_pull_through_cache.configuration import ClusterPlan
 from ecr_pull_through_cache.configuration.models import Endpoints
 
@@ -55,6 +64,17 @@ class ClusterStack(cdk.Stack):
             description="Attach this to further roles whose pods pull",
         )
         cdk.CfnOutput(self, "RegistryHost", value=registry.host, description="What cached images begin with")
+        if cluster.rewrite is not None:
+            ImageRewritePolicy(
+                self,
+                "ImageRewritePolicy",
+                mapping=cluster.mapping,
+                form=PolicyForm(cluster.rewrite.form.value),
+                settings=PolicySettings(
+                    failure_policy=FailurePolicy(cluster.rewrite.failure_policy),
+                    excluded_namespaces=cluster.rewrite.excluded_namespaces,
+                ),
+            )
         if cluster.endpoints is not None:
             _make_endpoints(self, cluster.endpoints)
         acknowledge(policy, repositories=["*", *(there.repositories(prefix) for prefix in registry.prefixes)])

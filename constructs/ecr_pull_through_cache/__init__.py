@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .admission import FailurePolicy, PolicyForm, PolicySettings
     from .cache_registry import CacheRegistry
     from .ecr_endpoints import EcrEndpoints
     from .errors import UserError
+    from .image_rewrite_policy import ImageRewritePolicy
     from .images import (
         ROOT,
         CachedUpstream,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         UnsupportedUpstream,
         Upstream,
     )
+    from .kyverno import Kyverno
     from .lifecycle import CountType, LifecycleAction, LifecyclePolicy, LifecycleRule, StorageClass, TagSelection
     from .node_pull_policy import NodePullMode, NodePullPolicy
     from .pull_through_cache import PullThroughCache, ReplicaRegistry, UpstreamCache
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from .registry_scanning import RegistryScanningConfiguration, ScanFrequency, ScanningRule, ScanType
     from .replication import ReplicationConfiguration, ReplicationDestination, ReplicationRule
     from .repository_creation_template import AppliedFor, CreationTemplateSettings, RepositoryCreationTemplate
+    from .rewrite_images import RewriteImages
     from .signing import SigningConfiguration, SigningRule
     from .upstream_credentials import UpstreamCredentials
 
@@ -49,15 +53,20 @@ _HOME_OF = {
     "CreationTemplateSettings": "repository_creation_template",
     "Decision": "images",
     "EcrEndpoints": "ecr_endpoints",
+    "FailurePolicy": "admission",
     "IPullThroughCacheRule": "pull_through_cache_rule",
     "ImageReference": "images",
+    "ImageRewritePolicy": "image_rewrite_policy",
     "InvalidImageReference": "images",
+    "Kyverno": "kyverno",
     "LifecycleAction": "lifecycle",
     "LifecyclePolicy": "lifecycle",
     "LifecycleRule": "lifecycle",
     "NodePullMode": "node_pull_policy",
     "NodePullPolicy": "node_pull_policy",
     "PinnedByDigest": "images",
+    "PolicyForm": "admission",
+    "PolicySettings": "admission",
     "PullThroughCache": "pull_through_cache",
     "PullThroughCacheRule": "pull_through_cache_rule",
     "PullTimeUpdateExclusion": "pull_time_update_exclusion",
@@ -71,6 +80,7 @@ _HOME_OF = {
     "ReplicationDestination": "replication",
     "ReplicationRule": "replication",
     "RepositoryCreationTemplate": "repository_creation_template",
+    "RewriteImages": "rewrite_images",
     "ScanFrequency": "registry_scanning",
     "ScanType": "registry_scanning",
     "ScanningRule": "registry_scanning",
@@ -94,15 +104,20 @@ __all__ = [
     "CreationTemplateSettings",
     "Decision",
     "EcrEndpoints",
+    "FailurePolicy",
     "IPullThroughCacheRule",
     "ImageReference",
+    "ImageRewritePolicy",
     "InvalidImageReference",
+    "Kyverno",
     "LifecycleAction",
     "LifecyclePolicy",
     "LifecycleRule",
     "NodePullMode",
     "NodePullPolicy",
     "PinnedByDigest",
+    "PolicyForm",
+    "PolicySettings",
     "PullThroughCache",
     "PullThroughCacheRule",
     "PullTimeUpdateExclusion",
@@ -116,6 +131,7 @@ __all__ = [
     "ReplicationDestination",
     "ReplicationRule",
     "RepositoryCreationTemplate",
+    "RewriteImages",
     "ScanFrequency",
     "ScanType",
     "ScanningRule",

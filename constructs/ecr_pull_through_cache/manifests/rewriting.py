@@ -92,6 +92,8 @@ class Rewriter:
             spans.update(self._in_fields(text))
         except yaml.YAMLError as error:
             return Rewritten(text, problem=_why(error))
+        except UnicodeEncodeError:
+            return Rewritten(text, problem="it is not UTF-8 text")
         mentioned = self._in_words(text, spans) if self._mentions is not Mentions.IGNORE else {}
         if not spans and not mentioned:
             return Rewritten(text)

@@ -119,7 +119,7 @@ def paths_at(text: str, indices: list[int]) -> dict[int, tuple[Path | None, str 
             _enter(stack, line["lead"], line["key"])
             if line["key"] == "kind" and [part for _, part in stack] == [*_ITEM, "kind"]:
                 kind = line["rest"].strip()
-            if line["key"] is not None and _BLOCK_SCALAR.fullmatch(line["rest"]):
+            if (line["key"] is not None or "-" in line["lead"]) and _BLOCK_SCALAR.fullmatch(line["rest"]):
                 block = _column_of_owner(line["lead"])
         while index is not None and index <= line.end():
             path = tuple(part for _, part in stack)

@@ -1,0 +1,12 @@
+"""The two modules that the CDK has for EKS."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_eks as eks
+from aws_cdk import aws_eks_v2 as eks_v2
+from typing_extensions import TypeIs
+
+
+def is_v2(cluster: eks.ICluster | eks_v2.ICluster) -> TypeIs[eks_v2.ICluster]:
+    """Whether a cluster is one of ``aws_eks_v2``, where nothing is told of the role that kubectl takes."""
+    return not hasattr(cluster, "kubectl_role")

@@ -1,0 +1,108 @@
+"""Kyverno itself, from the cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_eks as eks
+from aws_cdk import aws_eks_v2 as eks_v2
+
+from constructs import Construct
+
+from ._eks import is_v2
+from .images import CacheMapping, Reason
+
+CHART_VERSION = "3.9.0"
+"""The chart of Kyverno 1.19.0, the newest when this package was released."""
+REPOSITORY = "https://kyverno.github.io/kyverno/"
+
+# Kyverno publishes at reg.kyverno.io, which ECR cannot pull through, and the same images at ghcr.io.
+_IMAGES = {
+    "admissionController.initContainer": "kyvernopre",
+    "admissionController.container": "kyverno",
+    "backgroundController": "background-controller",
+    "cleanupController": "cleanup-controller",
+    "reportsController": "reports-controller",
+    "crds.migration": "kyverno-cli",
+    "test": "readiness-checker",
+    "webhooksCleanup": "readiness-checker",
+}
+_REPLICAS = {"admissionController": 3, "backgroundController": 2, "cleanupController": 2, "reportsController": 2}
+
+
+class Kyverno(Construct):
+    """Kyverno by its Helm chart, highly available, its own images from the cache where ``ghcr.io`` is cached.
+
+    Kyverno cannot rewrite its own Pods: its webhooks leave its namespace out, and it is not there before it is there. So
+    its images are set by the chart's values. The chart leaves out ``kube-system`` too, where much of registry.k8s.io runs;
+    for that namespace use a ``MutatingAdmissionPolicy``, or give values that include it.
+
+    https://kyverno.io/docs/installation/methods/
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param cluster: cluster of ``aws_eks`` or ``aws_eks_v2``.
+    :param mapping: what images become; Kyverno's own come from upstream if left out.
+    :param namespace: namespace of Kyverno, made if need be.
+    :param version: version of the chart.
+    :param values: further values of the chart; they win.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: eks.ICluster | eks_v2.ICluster,
+        mapping: CacheMapping | None = None,
+        namespace: str = "kyverno",
+        version: str = CHART_VERSION,
+        values: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.values = merged(kyverno_values(mapping), values or {})
+        """The chart's values."""
+        chart: type[eks.HelmChart] | type[eks_v2.HelmChart] = eks_v2.HelmChart if is_v2(cluster) else eks.HelmChart
+        self.chart = chart(
+            self,
+            "Resource",
+            cluster=cluster,  # type: ignore[arg-type]
+            chart="kyverno",
+            repository=REPOSITORY,
+            release="kyverno",
+            namespace=namespace,
+            create_namespace=True,
+            version=version,
+            values=self.values,
+            wait=True,
+            timeout=Duration.minutes(10),
+        )
+        """The Helm release."""
+
+
+def kyverno_values(mapping: CacheMapping | None) -> dict[str, Any]:
+    """Values of Kyverno's chart: replicas, and images from the cache as far as the mapping has them.
+
+    :param mapping: what images become.
+    """
+    values: dict[str, Any] = {component: {"replicas": count} for component, count in _REPLICAS.items()}
+    for place, name in _IMAGES.items():
+        decision = mapping.decide(f"ghcr.io/kyverno/{name}") if mapping else None
+        if decision is None or decision.reason is not Reason.CACHED:
+            continue
+        registry, _, repository = decision.image.partition("/")
+        at: dict[str, Any] = {"image": {"registry": registry, "repository": repository}}
+        for key in reversed(place.split(".")):
+            at = {key: at}
+        values = merged(values, at)
+    return values
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Values over values, as Helm merges them."""
+    result = dict(below)
+    for key, value in above.items():
+        mine = result.get(key)
+        result[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return result
