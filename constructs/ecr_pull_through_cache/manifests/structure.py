@@ -108,19 +108,20 @@ def paths_at(text: str, indices: list[int]) -> dict[int, tuple[Path | None, str 
     stack: list[tuple[int, str]] = []
     block = -1
     for line in _LINE.finditer(text):
-        lead = len(line["lead"])
-        indent = lead - len(line["lead"].lstrip(" ")) if line["lead"] else 0
-        blank = not line["rest"].strip() and line["key"] is None and not line["lead"].strip()
-        if block >= 0 and not blank and indent <= block:
+        lead, key, rest = line.groups()
+        if key is None and not rest.strip() and not lead.strip():
+            continue
+        has_dash = "-" in lead
+        if block >= 0 and (lead.index("-") if has_dash else len(lead)) <= block:
             block = -1
-        if block < 0 and not blank:
-            if text.startswith("---", line.start()):
-                stack = []
-            _enter(stack, line["lead"], line["key"])
-            if line["key"] == "kind" and [part for _, part in stack] == [*_ITEM, "kind"]:
-                kind = line["rest"].strip()
-            if (line["key"] is not None or "-" in line["lead"]) and _BLOCK_SCALAR.fullmatch(line["rest"]):
-                block = _column_of_owner(line["lead"])
+        if block < 0:
+            if rest.startswith("--") and text.startswith("---", line.start()):
+                stack.clear()
+            _enter(stack, lead, key, has_dash)
+            if key == "kind" and len(stack) == 3 and (stack[0][1], stack[1][1]) == _ITEM:
+                kind = rest.strip()
+            if (key is not None or has_dash) and _BLOCK_SCALAR.fullmatch(rest):
+                block = _column_of_owner(lead)
         while index is not None and index <= line.end():
             path = tuple(part for _, part in stack)
             found[index] = (path if block < 0 else None, kind if path[:2] == _ITEM else None)
@@ -130,16 +131,18 @@ def paths_at(text: str, indices: list[int]) -> dict[int, tuple[Path | None, str 
     return found
 
 
-def _enter(stack: list[tuple[int, str]], lead: str, key: str | None) -> None:
+def _enter(stack: list[tuple[int, str]], lead: str, key: str | None, has_dash: bool) -> None:
     """Move to the line of a key: leave what it does not belong to, and enter list items and the key itself."""
-    for column in (n for n, character in enumerate(lead) if character == "-"):
-        while stack and (stack[-1][0] > column or stack[-1] == (column, "[]")):
-            stack.pop()
-        stack.append((column, "[]"))
+    if has_dash:
+        for column in (n for n, character in enumerate(lead) if character == "-"):
+            while stack and (stack[-1][0] > column or stack[-1] == (column, "[]")):
+                stack.pop()
+            stack.append((column, "[]"))
     if key is not None:
-        while stack and stack[-1][0] >= len(lead):
+        column = len(lead)
+        while stack and stack[-1][0] >= column:
             stack.pop()
-        stack.append((len(lead), _bare(key)))
+        stack.append((column, _bare(key)))
 
 
 def _column_of_owner(lead: str) -> int:
