@@ -166,6 +166,43 @@ class TestKubernetesItself:
         found = images_of(server.call("GET", path))
         assert found == {"c0": "nginx:1", "old": "busybox", "new": mapping().map("busybox")}
 
+    def test_a_sidecar_that_is_injected_later_is_rewritten_too(self, server, policy):
+        injector = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingAdmissionPolicy",
+            "metadata": {"name": "z-injector"},
+            "spec": {
+                "failurePolicy": "Fail",
+                "reinvocationPolicy": "Never",
+                "matchConstraints": {
+                    "resourceRules": [
+                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+                    ]
+                },
+                "mutations": [
+                    {
+                        "patchType": "ApplyConfiguration",
+                        "applyConfiguration": {
+                            "expression": "Object{spec: Object.spec{containers: [Object.spec.containers{"
+                            "name: 'sidecar', image: 'quay.io/mesh/proxy:1'}]}}"
+                        },
+                    }
+                ],
+            },
+        }
+        binding = {
+            **injector,
+            "kind": "MutatingAdmissionPolicyBinding",
+            "spec": {"policyName": "z-injector"},
+        }
+        policy([*render_policy(mapping(), PolicyForm.MUTATING_ADMISSION_POLICY), injector, binding])
+        for _ in range(100):
+            found = images_of(server.create_pod(pod("meshed", ["nginx:1"])))
+            if "sidecar" in found:
+                break
+            time.sleep(0.2)
+        assert found == {"c0": mapping().map("nginx:1"), "sidecar": mapping().map("quay.io/mesh/proxy:1")}
+
     def test_a_running_pod_is_left_alone(self, server, policy):
         name = "running"
         path = f"/api/v1/namespaces/default/pods/{name}"

@@ -94,6 +94,7 @@ class Rewriter:
             return Rewritten(text, problem=_why(error))
         except UnicodeEncodeError:
             return Rewritten(text, problem="it is not UTF-8 text")
+        spans.update(_in_kustomization(text, self._becomes))
         mentioned = self._in_words(text, spans) if self._mentions is not Mentions.IGNORE else {}
         if not spans and not mentioned:
             return Rewritten(text)
@@ -145,6 +146,30 @@ class Rewriter:
         return mentioned
 
 
+_KUSTOMIZED = re.compile(
+    r"^(?P<lead>[ ]*-[ ]+)name:[ \t]+(?P<quote>[\"']?)(?P<name>[^\s\"'#]+)(?P=quote)[ \t]*(?:#[^\r\n]*)?(?P<end>\r?\n|\Z)"
+    r"(?P<rest>(?:[ ]+(?![ -])[^\n]*(?:\n|\Z))*)",
+    re.M,
+)
+
+
+def _in_kustomization(text: str, becomes: Callable[[str], str | None]) -> dict[tuple[int, int], str]:
+    """A ``newName`` for each image of a kustomization that has none: its ``name`` must go on naming what it replaces."""
+    if not text.startswith("images:") and "\nimages:" not in text:
+        return {}
+    added = {}
+    for match in _KUSTOMIZED.finditer(text):
+        image = becomes(match["name"])
+        indent = " " * len(match["lead"])
+        if image is None or re.search(rf"^{indent}(?:newName|digest):", match["rest"], re.M):
+            continue
+        (found,) = paths_at(text, [match.start("name")]).values()
+        if found[0] == ("images", "[]", "name"):
+            at = match.end("end")
+            added[at, at] = f"{indent}newName: {image}{match['end'] or chr(10)}"
+    return added
+
+
 def _forwards(mapping: CacheMapping) -> Callable[[str], str | None]:
     def becomes(image: str) -> str | None:
         try:
@@ -187,7 +212,7 @@ def _replaced(text: str, spans: dict[tuple[int, int], str]) -> str:
 def _finding(text: str, span: tuple[int, int], image: str, is_mention: bool) -> Finding:
     start, end = span
     line = text.count("\n", 0, start) + 1
-    return Finding(line, start - text.rfind("\n", 0, start), text[start:end], image, is_mention)
+    return Finding(line, start - text.rfind("\n", 0, start), text[start:end], image.strip(), is_mention)
 
 
 def _why(error: yaml.YAMLError) -> str:
