@@ -65,7 +65,9 @@ def main() -> None:
     for path in sorted((ROOT / "environments").glob("*.yaml")):
         ours, l1, count = measure(path, rounds)
         mine, theirs = statistics.median(ours), statistics.median(l1)
-        print(f"{path.name:14} {count:2} stacks   {mine:.2f} s   hand-written L1s {theirs:.2f} s   {mine / theirs:.2f} x")
+        print(
+            f"{path.name:14} {count:2} stacks   {mine:.2f} s   hand-written L1s {theirs:.2f} s   {mine / theirs:.2f} x"
+        )
 
 
 if __name__ == "__main__":

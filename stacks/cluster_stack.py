@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 
 from constructs import Construct
 from ecr_pull_through_cache import (
     CacheRegistry,
-    EcrEndpoints,
     FailurePolicy,
     ImageRewritePolicy,
     NodePullMode,
@@ -82,7 +80,12 @@ class ClusterStack(cdk.Stack):
             cdk.Annotations.of(self).add_warning_v2(f"cdk-ecr-pull-through-cache:{name}", message)
 
 
-def _make_endpoints(scope: Construct, endpoints: Endpoints) -> EcrEndpoints:
+def _make_endpoints(scope: Construct, endpoints: Endpoints) -> None:
+    # aws_ec2 takes longer to load than all the rest of a synthesis; most clusters have no endpoints here.
+    from aws_cdk import aws_ec2 as ec2
+
+    from ecr_pull_through_cache import EcrEndpoints
+
     zones = sorted(endpoints.subnets)
     vpc = ec2.Vpc.from_vpc_attributes(
         scope,
@@ -93,6 +96,4 @@ def _make_endpoints(scope: Construct, endpoints: Endpoints) -> EcrEndpoints:
         isolated_subnet_ids=[endpoints.subnets[zone] for zone in zones],
         isolated_subnet_route_table_ids=[endpoints.route_tables[zone] for zone in zones],
     )
-    return EcrEndpoints(
-        scope, "Endpoints", vpc=vpc, subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-    )
+    EcrEndpoints(scope, "Endpoints", vpc=vpc, subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_secretsmanager as secretsmanager
 
 from constructs import Construct
 from ecr_pull_through_cache import (
@@ -29,6 +29,9 @@ from ecr_pull_through_cache.configuration import CachePlan, RegistryPlan
 from ecr_pull_through_cache.configuration.models import Template
 
 from .acknowledgements import acknowledge
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_secretsmanager as secretsmanager
 
 
 class RegistryStack(cdk.Stack):
@@ -106,6 +109,9 @@ class RegistryStack(cdk.Stack):
     def _secret(self, given: str) -> secretsmanager.ISecret:
         if given not in self._secrets:
             if given.startswith("arn:"):
+                # It loads aws_ec2, which takes longer than all the rest of a synthesis without secrets.
+                from aws_cdk import aws_secretsmanager as secretsmanager
+
                 name = given.rsplit(":", 1)[-1]
                 self._secrets[given] = secretsmanager.Secret.from_secret_complete_arn(self, f"Secret-{name}", given)
             else:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aws_cdk import Stack, Stage, Token
-from aws_cdk import aws_eks as eks
-from aws_cdk import aws_eks_v2 as eks_v2
 
 from constructs import Construct
 
@@ -15,6 +14,10 @@ from ._eks import is_v2
 from .admission import PolicyForm, PolicySettings, render_policy
 from .admission.text import to_yaml
 from .images import CacheMapping
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks
+    from aws_cdk import aws_eks_v2 as eks_v2
 
 
 class ImageRewritePolicy(Construct):
@@ -60,7 +63,12 @@ class ImageRewritePolicy(Construct):
         """The file that holds it, where there is none."""
         if cluster is None:
             self.file = self._write()
-        elif is_v2(cluster):
+            return
+        # These modules take more than a second to load, which a policy in a file need not spend.
+        from aws_cdk import aws_eks as eks
+        from aws_cdk import aws_eks_v2 as eks_v2
+
+        if is_v2(cluster):
             self.manifest = eks_v2.KubernetesManifest(self, "Resource", cluster=cluster, manifest=self.documents)
         else:
             self.manifest = eks.KubernetesManifest(self, "Resource", cluster=cluster, manifest=self.documents)

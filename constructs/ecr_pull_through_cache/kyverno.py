@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
-from aws_cdk import aws_eks as eks
-from aws_cdk import aws_eks_v2 as eks_v2
 
 from constructs import Construct
 
 from ._eks import is_v2
 from .images import CacheMapping, Reason
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks
+    from aws_cdk import aws_eks_v2 as eks_v2
 
 CHART_VERSION = "3.9.0"
 """The chart of Kyverno 1.19.0, the newest when this package was released."""
@@ -60,6 +62,9 @@ class Kyverno(Construct):
         version: str = CHART_VERSION,
         values: dict[str, Any] | None = None,
     ) -> None:
+        from aws_cdk import aws_eks as eks
+        from aws_cdk import aws_eks_v2 as eks_v2
+
         super().__init__(scope, id)
         self.values = merged(kyverno_values(mapping), values or {})
         """The chart's values."""

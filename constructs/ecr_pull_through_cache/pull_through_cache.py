@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_secretsmanager as secretsmanager
 
 from constructs import Construct
 
@@ -21,6 +21,9 @@ from .pullers import Pullers
 from .registry_policy import RegistryPolicy
 from .replication import ReplicationConfiguration, ReplicationDestination, ReplicationRule
 from .repository_creation_template import AppliedFor, CreationTemplateSettings, RepositoryCreationTemplate
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_secretsmanager as secretsmanager
 
 
 @dataclass(frozen=True, kw_only=True)

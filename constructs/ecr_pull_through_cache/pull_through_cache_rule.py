@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_secretsmanager as secretsmanager
 
 from constructs import Construct
 
@@ -17,6 +17,9 @@ from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix, partition_of
 from .upstream_credentials import check_credentials
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_secretsmanager as secretsmanager
 
 CREDENTIAL_METADATA = "ecr-pull-through-cache:credential"
 """Metadata of the rule's resource: the credential it is to use, where CloudFormation has recorded another one."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, RemovalPolicy, Stack, Token
-from aws_cdk import aws_secretsmanager as secretsmanager
 
 from constructs import Construct
 
 from ._checks import refuse
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_secretsmanager as secretsmanager
 
 NAME_PREFIX = "ecr-pullthroughcache/"
 """What the name of the secret must begin with."""
@@ -47,6 +50,9 @@ class UpstreamCredentials(Construct):
                 id,
                 f"{name!r} is not a name for the secret; allowed are letters, digits and '/_+=.@-' after {NAME_PREFIX!r}",
             )
+        # It loads aws_ec2, which takes longer than all the rest of a synthesis without secrets.
+        from aws_cdk import aws_secretsmanager as secretsmanager
+
         super().__init__(scope, id)
         self.secret: secretsmanager.ISecret = secretsmanager.Secret(
             self,
