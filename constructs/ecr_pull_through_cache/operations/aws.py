@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import UserError
-from ..images import EcrHost
+from ..images import EcrHost, partition_of
 
 _RETRIES = Config(retries={"mode": "adaptive", "max_attempts": 10})
 _BATCH = 100
@@ -130,3 +130,54 @@ def registry_of(host: str) -> EcrHost:
             f"{host!r} is not a private ECR registry; its host looks like '{EcrHost.of('1' * 12, 'eu-west-1').host}'"
         )
     return ecr
+
+
+class Sessions:
+    """Sessions for the accounts of a configuration.
+
+    :param profile: profile of the AWS configuration.
+    :param assume_role: name of the role to assume in each account; the caller's own credentials if left out.
+    """
+
+    def __init__(self, *, profile: str | None = None, assume_role: str | None = None) -> None:
+        try:
+            self._base = boto3.Session(profile_name=profile)
+        except BotoCoreError as error:
+            raise AwsError(str(error)) from None
+        self._role = assume_role
+        self._found: dict[str, boto3.Session] = {}
+        self._own: str | None = None
+
+    def client(self, service: str, account: str, region: str) -> Any:
+        """A client in an account and Region.
+
+        :raises AwsError: when the account cannot be reached.
+        """
+        if account not in self._found:
+            self._found[account] = self._assume(account, region) if self._role else self._mine(account, region)
+        session: Any = self._found[account]  # boto3's types know a service by its literal name alone
+        return session.client(service, region_name=region, config=_RETRIES)
+
+    def _mine(self, account: str, region: str) -> boto3.Session:
+        try:
+            self._own = self._own or self._base.client("sts", region_name=region).get_caller_identity()["Account"]
+        except (ClientError, BotoCoreError) as error:
+            raise said(error, call="sts:GetCallerIdentity") from None
+        if self._own != account:
+            raise AwsError(f"the credentials are those of {self._own}, not of {account}; give --assume-role NAME")
+        return self._base
+
+    def _assume(self, account: str, region: str) -> boto3.Session:
+        partition = partition_of(region)
+        arn = f"arn:{partition.name if partition else 'aws'}:iam::{account}:role/{self._role}"
+        try:
+            got = self._base.client("sts", region_name=region).assume_role(
+                RoleArn=arn, RoleSessionName="ecr-pull-through"
+            )["Credentials"]
+        except (ClientError, BotoCoreError) as error:
+            raise said(error, call=f"sts:AssumeRole of {arn}") from None
+        return boto3.Session(
+            aws_access_key_id=got["AccessKeyId"],
+            aws_secret_access_key=got["SecretAccessKey"],
+            aws_session_token=got["SessionToken"],
+        )
