@@ -1,0 +1,45 @@
+"""Help, as people read it: every command has an example, and those that need no AWS account work."""
+
+import re
+import shlex
+
+import pytest
+import typer
+
+from ecr_pull_through_cache.cli import app
+from tests.cli.test_rewriting import cli
+
+COMMANDS = sorted(typer.main.get_command(app).commands)
+NEED_AWS = {"warm", "check", "backfill", "purge"}
+
+
+def example(command: str) -> str:
+    text = " ".join(cli(command, "--help").stdout.split())
+    match = re.search(r"Example: (.+?)(?= Arguments:| Options:|$)", text)
+    assert match, f"{command} --help has no example"
+    return match[1]
+
+
+def test_the_verbs_are_those_of_the_documentation():
+    assert set(COMMANDS) == {
+        "backfill", "check", "cluster-config", "describe", "helm-values", "image", "inventory", "policy", "purge", "rewrite", "warm",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_that_works(command, tmp_path):
+    line = example(command)
+    assert f"ecr-pull-through {command}" in line
+    if command in NEED_AWS:
+        return
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "values.yaml").write_text("image: {repository: quay.io/a/b, tag: 1}\n")
+    arguments = shlex.split(line.rpartition(f"ecr-pull-through {command}")[2].partition(">")[0])
+    (tmp_path / "environments").symlink_to(cli.__globals__["ROOT"] / "environments")
+    cli(command, *arguments, stdin='{"items": []}', cwd=tmp_path)
+
+
+def test_the_version_is_that_of_the_package():
+    from ecr_pull_through_cache import __version__
+
+    assert cli("--version").stdout.strip() == __version__
