@@ -60,6 +60,11 @@ test: $(TEST_TOOLS) engines ## every test; engines that cannot be built here are
 test-fast: $(TEST_TOOLS) ## the tests that answer within two minutes
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not engine"
 
+.PHONY: test-deploy
+test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in an engine on the loopback; opt-in, for it builds one with Rust
+	tools/engines fakecloud
+	ECR_PULL_THROUGH_DEPLOY=1 $(BIN)/pytest tests/deploy
+
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## ruff, ruff format --check, mypy --strict
 	$(BIN)/ruff check .
