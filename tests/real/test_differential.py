@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from ecr_pull_through_cache.configuration import load
 from ecr_pull_through_cache.images import PinnedByDigest
 from ecr_pull_through_cache.manifests import Rewriter
 from tests.corpus import corpus, mapping
-from tests.real.engines import ROOT, api_server, engine
+from tests.real.engines import ROOT, api_server, engine, layer_tool, run
 from tests.real.pods import images_of, pod, pods
 
 IMAGES = corpus()
@@ -165,6 +166,35 @@ class TestKubernetesItself:
         server.call("PATCH", f"{path}/ephemeralcontainers", {"spec": {"ephemeralContainers": [new]}}, patch)
         found = images_of(server.call("GET", path))
         assert found == {"c0": "nginx:1", "old": "busybox", "new": mapping().map("busybox")}
+
+    def test_with_kubectl_as_people_use_it(self, server, policy, tmp_path):
+        policy(render_policy(mapping(), PolicyForm.MUTATING_ADMISSION_POLICY))
+        kubectl = [layer_tool("kubectl"), "--server", server.url, "--token", server.token, "--insecure-skip-tls-verify"]
+        kubectl += ["--cache-dir", tmp_path / "cache", "--kubeconfig", "/dev/null"]
+        (tmp_path / "pod.yaml").write_text(
+            to_yaml([pod("by-hand", ["nginx:1", "busybox:1", "quay.io/a/b:1", "a.b/c:1"])])
+        )
+        run([*kubectl, "apply", "--filename", tmp_path / "pod.yaml"])
+        run(
+            [
+                *kubectl,
+                "debug",
+                "by-hand",
+                "--image",
+                "registry.k8s.io/debug:1",
+                "--container",
+                "debug",
+                "--attach=false",
+            ]
+        )
+        found = images_of(json.loads(run([*kubectl, "get", "pod", "by-hand", "--output", "json"]).stdout))
+        assert found == {
+            "c0": mapping().map("nginx:1"),
+            "c1": mapping().map("busybox:1"),
+            "c2": mapping().map("quay.io/a/b:1"),
+            "c3": "a.b/c:1",
+            "debug": mapping().map("registry.k8s.io/debug:1"),
+        }
 
     def test_a_sidecar_that_is_injected_later_is_rewritten_too(self, server, policy):
         injector = {
