@@ -42,6 +42,13 @@ def warm(
     journal: Annotated[
         Path | None, typer.Option(help="File of what is done; an interrupted run goes on from it.", show_default=False)
     ] = None,
+    registry_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the registry is reached, if not under its own host: a private proxy, or http on the loopback.",
+            show_default=False,
+        ),
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", show_default=False)] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One line of JSON for each image on standard output.")
@@ -64,7 +71,11 @@ def warm(
         raise UserError("no image of an upstream that is cached here is given; nothing to do")
     ecr = ecr_client(place.region, profile=profile)
     client = RegistryClient(
-        mapping.registry, authorization=EcrToken(ecr), rate=RateLimit(rate), connections=concurrency
+        mapping.registry,
+        authorization=EcrToken(ecr),
+        rate=RateLimit(rate),
+        connections=concurrency,
+        url=registry_url,
     )
     options = WarmOptions(
         platforms=tuple(platform or ()), referrers=referrers, concurrency=concurrency, wait=0 if no_wait else wait

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ MANIFESTS = (
 )
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LARGEST_MANIFEST = 4 * 1024 * 1024
+_URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?/?", re.ASCII)
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -151,6 +154,7 @@ class RegistryClient:
     :param rate: limit of requests a second.
     :param connections: how many threads will ask at once.
     :param scheme: ``https``, or ``http`` for registries on the loopback.
+    :param url: where it is reached, if not under its own host: a proxy's or an endpoint's ``https://HOST[:PORT]``.
     :param timeout: seconds without an answer after which a try has failed.
     """
 
@@ -163,6 +167,7 @@ class RegistryClient:
         rate: RateLimit | None = None,
         connections: int = 10,
         scheme: str = "https",
+        url: str | None = None,
         timeout: float = 60.0,
     ) -> None:
         self.host = host
@@ -171,7 +176,7 @@ class RegistryClient:
         self._authorization = authorization
         self._retries = retries
         self._rate = rate or RateLimit(0)
-        self._base = f"{scheme}://{host}"
+        self._base = check_url(url) if url else f"{scheme}://{host}"
         self._pool = urllib3.PoolManager(
             num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False
         )
@@ -259,6 +264,20 @@ class RegistryClient:
             raise
         response.release_conn()
         return response.status, body, response.headers
+
+
+def check_url(url: str) -> str:
+    """Where a registry is reached, if not under its own host.
+
+    :param url: ``https://HOST[:PORT]``; ``http`` on the loopback only, for a token is sent there.
+    :raises UserError: when it is something else.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise UserError(f"{url!r} is not where a registry can be reached; write https://HOST or https://HOST:PORT")
+    if match["scheme"] == "http" and match["host"] not in _LOOPBACK:
+        raise UserError(f"{url!r} would carry the registry's token in the clear; http is for the loopback only")
+    return url.rstrip("/")
 
 
 def _complete(reference: str) -> Callable[[bytes, Mapping[str, str]], str | None]:
