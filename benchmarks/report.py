@@ -5,7 +5,7 @@ Each benchmark is a module with ``rows()``. ``python -m benchmarks`` asks them a
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 import re
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_BAR = re.compile(r"(?P<sign>[≤≥]) (?P<factor>[0-9.]+) ×")
+_BAR = re.compile(r"(?P<sign>[≤≥]) (?P<factor>[0-9.]+) x")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Row:
     :param against: what it is compared with.
     :param theirs: what that took, once for each round.
     :param unit: unit of the numbers.
-    :param bar: the ratio that is promised, such as ``≤ 1.15 ×``.
+    :param bar: the ratio that is promised, such as ``≤ 1.15 x``.
     :param note: what a reader must know in order to judge the numbers.
     """
 
@@ -76,9 +76,9 @@ def number(value: float) -> str:
 
 def _spread(values: Sequence[float], unit: str) -> str:
     if not values:
-        return "–"
+        return "-"
     middle = f"**{number(statistics.median(values))} {unit}**"
-    return middle if len(values) == 1 else f"{middle} ({number(min(values))}–{number(max(values))})"
+    return middle if len(values) == 1 else f"{middle} ({number(min(values))} to {number(max(values))})"
 
 
 def _cell(text: str) -> str:
@@ -93,14 +93,14 @@ def table(rows: Iterable[Row]) -> str:
     ]
     verdict = {True: "met", False: "**missed**", None: ""}
     for row in rows:
-        ratio = "–" if row.ratio is None else f"{row.ratio:.2f} ×"
+        ratio = "-" if row.ratio is None else f"{row.ratio:.2f} x"
         cells = [
             row.what,
             _spread(row.ours, row.unit),
-            row.against or "–",
+            row.against or "-",
             _spread(row.theirs, row.unit),
             ratio,
-            f"{row.bar} {verdict[row.met]}".strip() or "–",
+            f"{row.bar} {verdict[row.met]}".strip() or "-",
             row.note,
         ]
         lines.append(f"| {' | '.join(map(_cell, cells))} |".replace(" |  |", " | |"))
@@ -127,7 +127,7 @@ def page(sections: Mapping[str, Sequence[Row]], versions: Mapping[str, str], loa
     :param versions: versions by the name of what has them.
     :param load: the machine's load average before and after the run.
     """
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    today = dt.datetime.now(dt.UTC).date().isoformat()
     facts = {**machine(), **versions, "Load average": " before, ".join(f"{value:.1f}" for value in load) + " after"}
     parts = [
         "# Benchmarks",
