@@ -50,3 +50,6 @@ WRITE_ECR_CACHE = (
     "ecr:UploadLayerPart",
 )
 """What a rule's custom role may do in the cache itself, from the same page."""
+
+SECRET_PREFIX = "ecr-pullthroughcache/"  # noqa: S105 - it is the beginning of a name
+"""What the name of a secret with upstream credentials must begin with."""

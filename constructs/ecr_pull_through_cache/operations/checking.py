@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..permissions import SECRET_PREFIX
 from .aws import said
 
-SECRET_PREFIX = "ecr-pullthroughcache/"  # noqa: S105 - it is the beginning of a name
 PLACEHOLDER = "replace-me"
 """User name of a secret that was made and never written to."""
 _KEYS = {"username", "accessToken"}
