@@ -42,7 +42,7 @@ def test_it_serves_an_app_of_somebody_else(wheel, tmp_path):
     subprocess.run([*pip, "--no-deps", wheel], check=True)
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment["PATH"] = f"{tmp_path}/venv/bin{os.pathsep}{environment['PATH']}"
-    environment["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "1"
+    environment["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
     subprocess.run(
         [ROOT / "node_modules/.bin/cdk", "synth", "--quiet", "--output", tmp_path / "out"],
         cwd=ROOT / "examples/import_into_your_app", env=environment, check=True,
