@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UserError
-from ._mapping import Cache, Cluster, Config, RegistryHost, mapping_of
+from ._mapping import Cache, Cluster, Config, RegistryHost, cluster_of, mapping_of
 
 if TYPE_CHECKING:
-    from ..images import CacheMapping
-    from ..operations.warming import Report, Warmed
+    from ..images import CacheMapping, EcrHost
+    from ..operations.presence import EcrReplicas
+    from ..operations.warming import Report, Warmed, Warmer, WarmOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +39,22 @@ def warm(
         list[str] | None, typer.Option(help="Platform to import, such as linux/arm64; else all.", show_default=False)
     ] = None,
     referrers: Annotated[bool, typer.Option("--referrers", help="Signatures and bills of materials too.")] = False,
+    tags_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Inventory (--output json) or list of NAME:TAG@DIGEST: the tags of images that are pinned by digest.",
+            show_default=False,
+        ),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=200, help="Images at once.")] = 10,
     rate: Annotated[float, typer.Option(min=0, help="Requests a second, 0 for no limit.")] = 50,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the layers of an image.")] = 900,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for layers to be in ECR.")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for an image to be in ECR.")] = 900,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Ask for manifests only: do not wait until the layers are in ECR.")
+    ] = False,
+    replicas: Annotated[
+        bool, typer.Option("--replicas", help="Wait until the Regions that the registry replicates to have it too.")
+    ] = False,
     journal: Annotated[
         Path | None, typer.Option(help="File of what is done; an interrupted run goes on from it.", show_default=False)
     ] = None,
@@ -56,69 +72,191 @@ def warm(
 ) -> None:
     """Import images into the cache, upstream's names or the cache's, without pulling a layer.
 
+    An image is done when its layers are in ECR. Exit codes: 0 when all images are there, 1 when some are not, 2 when
+    nothing could be done, 130 or 143 when it was stopped by a signal; running it again goes on.
+
     Example: ecr-pull-through warm registry.k8s.io/pause:3.10 --config environments/minimal.yaml --journal warm.journal
     """
     from ..images import PinnedByDigest
-    from ..operations.aws import EcrLayers, EcrToken, ecr_client, registry_of
+    from ..operations.aws import registry_of
     from ..operations.journal import Journal
-    from ..operations.registry import RateLimit, RegistryClient
-    from ..operations.warming import Warmer, WarmOptions
+    from ..operations.warming import WarmOptions
 
+    if replicas and no_wait:
+        raise UserError("--replicas waits for the replicas, which --no-wait does not; give one of them")
     mapping = mapping_of(config, cluster, registry, cache, PinnedByDigest.REWRITE)
     place = registry_of(mapping.registry)
-    references = list(_cached(_read(images), mapping))
-    if not references:
-        raise UserError("no image of an upstream that is cached here is given; nothing to do")
-    ecr = ecr_client(place.region, profile=profile)
-    client = RegistryClient(
-        mapping.registry,
-        authorization=EcrToken(ecr),
-        rate=RateLimit(rate),
-        connections=concurrency,
-        url=registry_url,
-    )
     options = WarmOptions(
         platforms=tuple(platform or ()), referrers=referrers, concurrency=concurrency, wait=0 if no_wait else wait
     )
-    warmer = Warmer(client, options, layers=EcrLayers(ecr, place.account))
+    passed_over: Counter[str] = Counter()
+    references = _cached(_read(images), mapping, passed_over)
+    first = next(references, None)
+    if first is None:
+        raise UserError("no image of an upstream that is cached here is given; nothing to do")
+    tags = dict(_tags(tags_from, mapping)) if tags_from else {}
+    destinations = (
+        [(e.account, e.region) for e in cluster_of(config, cluster).registry.replicate_to] if config else None
+    )
+    warmer = _warmer(
+        place, mapping.registry, options, tags, rate=rate, url=registry_url, profile=profile,
+        replicas=_Replication(destinations) if replicas else None,
+    )  # fmt: skip
     written = Journal(journal) if journal else None
-    report = _run(lambda seen: warmer.warm(references, journal=written, on_result=seen), len(references), as_json)
-    for failed in report.failed:
-        print(f"{failed.image}: {failed.reason}", file=sys.stderr)
-    print(f"{report.done} imported, {report.earlier} done earlier, {len(report.failed)} failed", file=sys.stderr)
+    with _stopping(warmer) as signals:
+        report = _run(
+            lambda seen: warmer.warm(_chain(first, references), journal=written, on_result=seen),
+            _count(images),
+            as_json,
+        )
+    _print(report, passed_over)
+    if report.stopped:
+        goes_on = "the same command goes on from the journal" if journal else "give --journal FILE, and it can go on"
+        print(f"stopped after {report.seen} images; {goes_on}", file=sys.stderr)
+        raise typer.Exit(128 + (signals[0] if signals else signal.SIGINT))
     if report.failed:
         raise typer.Exit(1)
 
 
+class _Replication:
+    """That replicas are waited for, and where: what the registry itself says if nothing is given."""
+
+    def __init__(self, destinations: Sequence[tuple[str, str]] | None) -> None:
+        self._destinations = destinations
+
+    def of(self, ecr: Any, account: str, client: Callable[[str], Any]) -> EcrReplicas:
+        from ..operations.presence import EcrReplicas
+
+        return EcrReplicas(ecr, account, client=client, destinations=self._destinations)
+
+
+def _warmer(
+    place: EcrHost,
+    host: str,
+    options: WarmOptions,
+    tags: dict[str, str],
+    *,
+    rate: float,
+    url: str | None,
+    profile: str | None,
+    replicas: _Replication | None,
+) -> Warmer:
+    from ..operations.aws import EcrLayers, EcrToken, ecr_client
+    from ..operations.presence import EcrImages
+    from ..operations.registry import RateLimit, RegistryClient
+    from ..operations.warming import Warmer
+
+    ecr = ecr_client(place.region, profile=profile, connections=options.concurrency)
+    token = EcrToken(ecr)
+    client = RegistryClient(host, authorization=token, rate=RateLimit(rate), connections=options.concurrency, url=url)
+    token(False)  # whoever may not have one learns it once, and not for each image
+    return Warmer(
+        client,
+        options,
+        layers=EcrLayers(ecr, place.account),
+        images=EcrImages(ecr, place.account) if options.wait else None,
+        replicas=replicas.of(ecr, place.account, lambda region: ecr_client(region, profile=profile))
+        if replicas
+        else None,
+        tags=tags,
+    )
+
+
+@contextmanager
+def _stopping(warmer: Warmer) -> Iterator[list[int]]:
+    """The first signal lets what is under way end, the second one ends the process."""
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+        warmer.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _read(images: Iterable[str]) -> Iterator[str]:
+    """References as they stand in arguments, files and standard input, one after the other and never all at once."""
     for given in images:
         if given == "-":
-            lines = sys.stdin.read().splitlines()
+            yield from _lines(sys.stdin)
         elif given.startswith("@"):
             try:
-                lines = Path(given[1:]).read_text().splitlines()
+                with Path(given[1:]).open() as file:
+                    yield from _lines(file)
             except OSError as error:
                 raise UserError(f"{given[1:]}: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise UserError(f"{given[1:]}: this is not a list of images, which is text") from None
         else:
-            lines = [given]
-        for line in lines:
-            text = line.partition("#")[0].strip()
-            if text:
-                yield text
+            yield from _lines([given])
 
 
-def _cached(images: Iterable[str], mapping: CacheMapping) -> Iterator[str]:
-    from ..images import Reason
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        text = line.partition("#")[0].strip()
+        if text:
+            yield text
+
+
+def _count(images: Sequence[str]) -> int | None:
+    """How many there are, where that can be known before the work is done."""
+    return None if "-" in images else sum(1 for _ in _read(images))
+
+
+def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[str]) -> Iterator[str]:
+    from ..images import InvalidImageReference, Reason
 
     for image in images:
-        decision = mapping.decide(image)
+        try:
+            decision = mapping.decide(image)
+        except InvalidImageReference as error:
+            passed_over["not an image"] += 1
+            print(f"{image}: passed over: {error}", file=sys.stderr)
+            continue
         if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED):
             yield decision.image
         else:
+            passed_over[decision.reason.value] += 1
             print(f"{image}: passed over: {decision.reason.value}", file=sys.stderr)
 
 
-def _run(start: Callable[[Callable[[Warmed], None]], Report], count: int, as_json: bool) -> Report:
+def _tags(path: Path, mapping: CacheMapping) -> Iterator[tuple[str, str]]:
+    """The tags that a file knows to carry a digest, by repository in the cache and digest."""
+    from ..images import ImageReference, InvalidImageReference
+
+    try:
+        text = path.read_text()
+        entries = json.loads(text) if text.lstrip().startswith("[") else None
+        known = (
+            [f"{entry['image'].partition('@')[0]}@{digest}" for entry in entries for digest in entry["digests"]]
+            if entries is not None
+            else list(_lines(text.splitlines()))
+        )
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{path}: this is neither an inventory in JSON nor a list of NAME:TAG@DIGEST") from None
+    for given in known:
+        try:
+            reference = ImageReference.parse(mapping.map(given))
+        except InvalidImageReference as error:
+            raise UserError(f"{path}: {error}") from None
+        if reference.tag and reference.digest:
+            yield f"{reference.name}@{reference.digest}", reference.tag
+
+
+def _run(start: Callable[[Callable[[Warmed], None]], Report], count: int | None, as_json: bool) -> Report:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -129,12 +267,32 @@ def _run(start: Callable[[Callable[[Warmed], None]], Report], count: int, as_jso
         def seen(result: Warmed) -> None:
             bar.advance(task)
             if as_json:
-                line = {
-                    "image": result.image,
-                    "state": result.state.value,
-                    "digest": result.digest,
-                    "reason": result.reason,
-                }
-                print(json.dumps(line), flush=True)
+                print(json.dumps(_line(result)), flush=True)
 
         return start(seen)
+
+
+def _line(result: Warmed) -> dict[str, object]:
+    return {
+        "image": result.image,
+        "state": result.state.value,
+        "digest": result.digest,
+        "wasThere": result.was_there,
+        "reason": result.reason,
+        "failure": result.failure.value if result.failure else None,
+    }
+
+
+def _print(report: Report, passed_over: Counter[str]) -> None:
+    """The end report, on standard error: what failed by the kind of reason, and how many of what."""
+    for failure, found in report.failures.items():
+        print(f"{failure.value}: {len(found)}", file=sys.stderr)
+        for failed in found:
+            print(f"  {failed.image}: {failed.reason}", file=sys.stderr)
+    for reason, count in passed_over.items():
+        print(f"passed over: {count}, {reason}", file=sys.stderr)
+    print(
+        f"{report.done - report.were_there} imported, {report.were_there} there already, "
+        f"{report.earlier} done earlier, {len(report.failed)} failed",
+        file=sys.stderr,
+    )

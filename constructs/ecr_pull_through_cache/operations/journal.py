@@ -40,8 +40,14 @@ class Journal(Mapping[str, str]):
             os.ftruncate(self._file, len(data) - len(rest))
 
     def write(self, what: str, result: str) -> None:
-        """Write down that something is done."""
-        os.write(self._file, json.dumps({"what": what, "result": result}).encode() + b"\n")
+        """Write down that something is done.
+
+        :raises UserError: when the file cannot be written; what it says already holds.
+        """
+        try:
+            os.write(self._file, json.dumps({"what": what, "result": result}).encode() + b"\n")
+        except OSError as error:
+            raise UserError(f"{self._path}: the journal cannot be written: {error.strerror}") from None
         self._done[what] = result
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from typing import Any
 
 import urllib3
@@ -35,16 +36,37 @@ _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 
+class Failure(Enum):
+    """Why an image is not in the cache, in its user's words."""
+
+    NO_SUCH_IMAGE = "no such image"
+    UPSTREAM_CREDENTIALS = "upstream credentials"
+    UPSTREAM_RATE_LIMIT = "the upstream's rate limit"
+    RATE_LIMIT = "ECR's rate limit"
+    NOT_ALLOWED = "import not allowed"
+    QUOTA = "quota"
+    PINNED_BY_DIGEST = "pinned by digest"
+    NOT_COMPLETE = "not complete yet"
+    NO_ANSWER = "no answer"
+    OTHER = "other"
+
+
 class RegistryError(UserError):
     """A registry did not answer with what was asked for, after all tries.
 
     :param reason: a sentence for people.
     :param status: HTTP status, 0 where there was no answer.
+    :param failure: what kind of reason it is.
     """
 
-    def __init__(self, reason: str, *, status: int = 0) -> None:
+    def __init__(self, reason: str, *, status: int = 0, failure: Failure = Failure.OTHER) -> None:
         super().__init__(reason)
         self.status = status
+        self.failure = failure
+
+
+class Stopped(UserError):
+    """A run was told to stop before this was done."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +106,15 @@ class RateLimit:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
-        """Return when the next request may go out."""
+    def take(self) -> float:
+        """Take the next request's turn: the seconds until it may go out."""
         if not self._interval:
-            return
+            return 0.0
         with self._lock:
             now = time.monotonic()
             at = max(self._next, now)
             self._next = at + self._interval
-        time.sleep(max(0.0, at - now))
+        return at - now
 
 
 @dataclass(frozen=True)
@@ -176,6 +198,7 @@ class RegistryClient:
         self._authorization = authorization
         self._retries = retries
         self._rate = rate or RateLimit(0)
+        self._stopped = threading.Event()
         self._base = check_url(url) if url else f"{scheme}://{host}"
         self._pool = urllib3.PoolManager(
             num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False
@@ -184,6 +207,10 @@ class RegistryClient:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+    def stop(self) -> None:
+        """Begin no further request and end every pause: what is not answered yet raises :class:`Stopped`."""
+        self._stopped.set()
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest of a tag or digest.
@@ -222,28 +249,34 @@ class RegistryClient:
         renewed = False
         problem = RegistryError(f"{self.host} was not asked")
         for attempt in range(1, self._retries.tries + 1):
-            self._rate.wait()
+            self._pause(self._rate.take())
             asked: float | None = None
             try:
                 status, body, headers = self._once(
                     path, accept, renew=renewed and problem.status == 401, again=attempt > 1
                 )
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                problem = RegistryError(f"{self.host} does not answer: {type(error).__name__}")
+                problem = RegistryError(
+                    f"{self.host} does not answer: {type(error).__name__}", failure=Failure.NO_ANSWER
+                )
             else:
                 wrong = check(body, headers) if status == 200 else None
                 if status == 200 and wrong is None:
                     return body, headers
-                problem = RegistryError(wrong or explain(status, body, path), status=status)
+                problem = RegistryError(wrong, status=status) if wrong else explain(status, body, path)
                 if status == 401 and not renewed:
                     renewed = True
                     continue
-                if status != 200 and status not in _RETRIED:
+                if status != 200 and status not in _RETRIED and problem.failure is not Failure.UPSTREAM_RATE_LIMIT:
                     raise problem
                 asked = _retry_after(headers)
             if attempt < self._retries.tries:
-                time.sleep(self._retries.pause(attempt, asked))
+                self._pause(self._retries.pause(attempt, asked))
         raise problem
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopped.is_set() or (seconds > 0 and self._stopped.wait(seconds)):
+            raise Stopped("it was stopped before its time; run it again to go on")
 
     def _once(self, path: str, accept: str, *, renew: bool, again: bool) -> tuple[int, bytes, Mapping[str, str]]:
         headers = {"Accept": accept}
@@ -306,8 +339,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def explain(status: int, body: bytes, path: str) -> str:
-    """An answer that is an error, as a sentence.
+def explain(status: int, body: bytes, path: str) -> RegistryError:
+    """An answer that is an error, as a sentence and as the kind of reason that people act on.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/error-pullthroughcache.html
     """
@@ -316,20 +349,30 @@ def explain(status: int, body: bytes, path: str) -> str:
         code, message = str(error.get("code", "")), str(error.get("message", ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         code, message = "", ""
-    said = f" ({message})" if message else ""
     name = path.removeprefix("/v2/").replace("/manifests/", ":")
-    lower = message.lower()
-    if "upstream" in lower and ("auth" in lower or "credential" in lower or "secret" in lower):
-        return f"the upstream registry refuses the rule's credentials, or has no {name}{said}"
+    failure, sentence = _judge(status, code, message.lower(), name)
+    said = f" ({message})" if message else ""
+    return RegistryError(f"{sentence}{said}", status=status, failure=failure)
+
+
+def _judge(status: int, code: str, message: str, name: str) -> tuple[Failure, str]:
+    upstream = "upstream" in message
+    if upstream and any(word in message for word in _TOO_MANY):
+        return Failure.UPSTREAM_RATE_LIMIT, "the upstream registry's rate limit was met and did not pass"
+    if upstream and any(word in message for word in ("auth", "credential", "secret")):
+        return Failure.UPSTREAM_CREDENTIALS, f"the upstream registry refuses the rule's credentials, or has no {name}"
     if status == 404:
-        return f"there is no image {name} upstream, or its first pull may not import it{said}"
+        return Failure.NO_SUCH_IMAGE, f"there is no image {name} upstream, or its first pull may not import it"
     if status in (401, 403):
-        return (
+        return Failure.NOT_ALLOWED, (
             f"importing {name} is not allowed; it takes ecr:BatchImportUpstreamImage and ecr:CreateRepository "
-            f"under its prefix{said}"
+            "under its prefix"
         )
     if status == 429:
-        return f"the rate limit was met and did not pass{said}"
-    if status == 400 and "limit" in lower:
-        return f"a quota of the registry is used up{said}"
-    return f"the registry answers with {status} {code}{said}".rstrip()
+        return Failure.RATE_LIMIT, "the rate limit was met and did not pass"
+    if status == 400 and ("limit" in message or "quota" in message):
+        return Failure.QUOTA, "a quota of the registry is used up"
+    return Failure.OTHER, f"the registry answers with {status} {code}".rstrip()
+
+
+_TOO_MANY = ("toomanyrequests", "too many requests", "rate limit", "rate exceeded", "throttl")

@@ -5,9 +5,10 @@ ECR imports an image when its manifest is asked for: nothing but manifests passe
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,7 +17,11 @@ from typing import Protocol
 from ..errors import UserError
 from ..images import ImageReference
 from .journal import Journal
-from .registry import Manifest, RegistryClient, RegistryError
+from .registry import Failure, Manifest, RegistryClient, RegistryError, Stopped
+
+# Where signatures and bills of materials stand in registries without the referrers API, and where cosign puts them.
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
+_REFERRER_TAGS = ("", ".sig", ".att", ".sbom")
 
 
 class State(Enum):
@@ -36,13 +41,17 @@ class Warmed:
     :param image: the reference in the cache.
     :param state: what became of it.
     :param digest: digest of what its tag names.
-    :param reason: why it failed.
+    :param was_there: whether ECR held that very image before this run asked for it.
+    :param reason: why it failed, as a sentence.
+    :param failure: what kind of reason it is.
     """
 
     image: str
     state: State
     digest: str | None = None
+    was_there: bool = False
     reason: str | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +61,23 @@ class WarmOptions:
     :param platforms: platforms such as ``linux/arm64`` to import of an index; all of them if left out.
     :param referrers: whether signatures and bills of materials are imported too.
     :param concurrency: how many images at once.
-    :param wait: seconds to wait for the layers of an image to be in ECR; 0 for not at all.
+    :param wait: seconds to wait for the layers of an image to be in ECR, and then for its replicas; 0 for not at all.
     """
 
     platforms: tuple[str, ...] = ()
     referrers: bool = False
     concurrency: int = 10
     wait: float = 900.0
+
+    @property
+    def mark(self) -> str:
+        """What else than all of an image is asked for: a journal knows images by their name and this."""
+        marks = [
+            *sorted(self.platforms),
+            *(["referrers"] if self.referrers else []),
+            *([] if self.wait else ["no wait"]),
+        ]
+        return "".join(f" {mark}" for mark in marks)
 
     def wants(self, platform: dict[str, str]) -> bool:
         """Whether a platform is to be imported."""
@@ -75,22 +94,54 @@ class Layers(Protocol):
         ...
 
 
+class Images(Protocol):
+    """Who knows which images are in ECR."""
+
+    def digest(self, repository: str, reference: str) -> str | None:
+        """The digest of a tag's or digest's image, ``None`` when it is not there."""
+        ...
+
+
+class Replicas(Protocol):
+    """Who knows which replicas of an image are there."""
+
+    def missing(self, repository: str, digest: str) -> Sequence[str]:
+        """The destinations that do not have it."""
+        ...
+
+
 @dataclass
 class Report:
     """What became of all images.
 
-    :param done: how many are there.
-    :param earlier: how many were there already by the journal.
+    :param done: how many are there, after this run.
+    :param were_there: how many of these ECR held before.
+    :param earlier: how many were done already by the journal.
     :param failed: those that are not, with the reason.
+    :param stopped: whether the run was stopped before it came to all of them.
     """
 
     done: int = 0
+    were_there: int = 0
     earlier: int = 0
     failed: list[Warmed] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def seen(self) -> int:
+        """How many images the run came to."""
+        return self.done + self.earlier + len(self.failed)
+
+    @property
+    def failures(self) -> Mapping[Failure, Sequence[Warmed]]:
+        """What failed, by the kind of reason, in the order in which one would look at them."""
+        grouped = {kind: [w for w in self.failed if w.failure is kind] for kind in Failure}
+        return {kind: found for kind, found in grouped.items() if found}
 
     def add(self, result: Warmed) -> None:
         """Count one image."""
         self.done += result.state is State.DONE
+        self.were_there += result.state is State.DONE and result.was_there
         self.earlier += result.state is State.EARLIER
         if result.state is State.FAILED:
             self.failed.append(result)
@@ -102,15 +153,34 @@ class Warmer:
     :param client: the registry.
     :param options: how images are imported.
     :param layers: who knows which layers are in ECR; without it nobody waits for them.
+    :param images: who knows which images are in ECR; without it nobody knows what was there before.
+    :param replicas: who knows which replicas are there; without it nobody waits for them.
+    :param tags: tags that are known to carry a digest, by ``HOST/REPOSITORY@DIGEST`` in the cache.
     """
 
     def __init__(
-        self, client: RegistryClient, options: WarmOptions | None = None, *, layers: Layers | None = None
+        self,
+        client: RegistryClient,
+        options: WarmOptions | None = None,
+        *,
+        layers: Layers | None = None,
+        images: Images | None = None,
+        replicas: Replicas | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self._client = client
         self._options = options or WarmOptions()
         self._layers = layers if self._options.wait > 0 else None
+        self._images = images
+        self._replicas = replicas if self._options.wait > 0 else None
+        self._mark = self._options.mark + (" replicas" if self._replicas else "")
+        self._tags = tags or {}
         self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Begin no further image and give up what is being waited for. A run that is under way returns its report."""
+        self._stopped.set()
+        self._client.stop()
 
     def warm(
         self,
@@ -121,16 +191,17 @@ class Warmer:
     ) -> Report:
         """Import images; what a journal says is done is passed over.
 
-        :param images: references in the cache; each is looked at once.
+        :param images: references in the cache; each is looked at once. They are read as the work goes on.
         :param journal: where what is done is written down.
         :param on_result: called for each image.
         """
         report = Report()
         for result in self._results(_unique(images), journal):
             report.add(result)
-            on_result(result)
             if journal is not None and result.state is State.DONE:
-                journal.write(result.image, result.digest or "")
+                journal.write(result.image + self._mark, result.digest or "")
+            on_result(result)
+        report.stopped = self._stopped.is_set()
         return report
 
     def warm_one(self, image: str) -> Warmed:
@@ -139,87 +210,159 @@ class Warmer:
         :param image: its reference in the cache.
         """
         try:
-            digest = self._import(ImageReference.parse(image))
+            digest, was_there = self._import(ImageReference.parse(image))
         except UserError as error:
-            return Warmed(image=image, state=State.FAILED, reason=str(error))
-        return Warmed(image=image, state=State.DONE, digest=digest)
+            failure = error.failure if isinstance(error, RegistryError) else Failure.OTHER
+            return Warmed(image=image, state=State.FAILED, reason=str(error), failure=failure)
+        return Warmed(image=image, state=State.DONE, digest=digest, was_there=was_there)
 
     def _results(self, images: Iterator[str], journal: Journal | None) -> Iterator[Warmed]:
         """Results as they come; never more images in memory than are being worked on."""
         width = self._options.concurrency
         with ThreadPoolExecutor(max_workers=width) as pool:
-            pending: set[Future[Warmed]] = set()
+            pending: set[Future[Warmed | None]] = set()
             try:
                 for image in images:
-                    if journal is not None and image in journal:
-                        yield Warmed(image=image, state=State.EARLIER, digest=journal[image] or None)
+                    if self._stopped.is_set():
+                        break
+                    known = journal.get(image + self._mark) if journal is not None else None
+                    if known is not None:
+                        yield Warmed(image=image, state=State.EARLIER, digest=known or None)
                         continue
-                    pending.add(pool.submit(self.warm_one, image))
+                    pending.add(pool.submit(self._unless_stopped, image))
                     if len(pending) >= 2 * width:
                         finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                        yield from (future.result() for future in finished)
-                yield from (future.result() for future in as_completed(pending))
+                        yield from _results_of(finished)
+                yield from _results_of(as_completed(pending))
+            except BaseException:
+                self.stop()
+                raise
             finally:
-                self._stopped.set()
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _import(self, reference: ImageReference) -> str:
+    def _unless_stopped(self, image: str) -> Warmed | None:
+        """What became of an image, or nothing when the run was stopped before that was known."""
+        if self._stopped.is_set():
+            return None
+        result = self.warm_one(image)
+        return None if result.state is State.FAILED and self._stopped.is_set() else result
+
+    def _import(self, reference: ImageReference) -> tuple[str, bool]:
         if reference.registry != self._client.host:
             raise RegistryError(f"it is an image of {reference.registry}, not of {self._client.host}")
-        if reference.digest and not reference.tag:
-            raise RegistryError(
-                "it is pinned by its digest alone, and ECR imports an image by its tag only; "
-                "give the tag that carries the digest: NAME:TAG@DIGEST"
-            )
         repository = reference.repository
-        top = self._client.manifest(repository, reference.tag or "latest")
-        if reference.digest and top.digest != reference.digest:
-            raise RegistryError(f"the tag {reference.tag} is now {top.digest}, not {reference.digest}")
-        self._wait_for(repository, [blob for manifest in self._below(repository, top) for blob in manifest.blobs])
+        tag = reference.tag or self._tags.get(f"{reference.name}@{reference.digest}")
+        before = self._images.digest(repository, tag or reference.identifier) if self._images else None
+        top = self._top(repository, tag, reference.digest)
+        self._finish(repository, top, self._below(repository, top))
         if self._options.referrers:
-            for digest in self._client.referrers(repository, top.digest):
-                self._wait_for(repository, self._client.manifest(repository, digest).blobs)
-        return top.digest
+            for manifest in self._referrers(repository, top.digest):
+                self._finish(repository, manifest, self._listed(repository, manifest, lambda _: True))
+        return top.digest, before == top.digest
+
+    def _top(self, repository: str, tag: str | None, digest: str | None) -> Manifest:
+        """What is imported by its tag, for ECR imports no other way; what is there already is found by its digest."""
+        moved = ""
+        if tag or not digest:
+            top = self._client.manifest(repository, tag or "latest")
+            if digest in (None, top.digest):
+                return top
+            moved = f"the tag {tag} is now {top.digest}, not {digest}"
+        try:
+            return self._client.manifest(repository, str(digest))
+        except RegistryError as error:
+            if error.failure is not Failure.NO_SUCH_IMAGE:
+                raise
+        raise RegistryError(
+            moved
+            or "it is pinned by its digest alone, and ECR imports an image by its tag only; "
+            "give the tag that carries the digest: NAME:TAG@DIGEST",
+            failure=Failure.PINNED_BY_DIGEST,
+        )
+
+    def _finish(self, repository: str, top: Manifest, parts: Iterable[Manifest]) -> None:
+        """Wait until ECR has the layers, and the replicas the image."""
+        self._wait_for_layers(repository, [blob for part in parts for blob in part.blobs])
+        if self._replicas is not None:
+            replicas = self._replicas
+            self._until(
+                lambda: replicas.missing(repository, top.digest), lambda left: f"it is not in {', '.join(left)}"
+            )
+
+    def _referrers(self, repository: str, digest: str) -> Iterator[Manifest]:
+        """What refers to a manifest: by the referrers API, and by the tags that stand for it elsewhere."""
+        seen = set()
+        for found in self._client.referrers(repository, digest):
+            seen.add(found)
+            yield self._client.manifest(repository, found)
+        for suffix in _REFERRER_TAGS:
+            try:
+                manifest = self._client.manifest(repository, f"{digest.replace(':', '-')}{suffix}")
+            except RegistryError as error:
+                if error.failure is not Failure.NO_SUCH_IMAGE:
+                    raise
+                continue
+            if manifest.digest not in seen:
+                yield manifest
 
     def _below(self, repository: str, top: Manifest) -> list[Manifest]:
-        """The manifests that hold layers: the image itself, or those of an index."""
+        """The manifests that hold layers: the image itself, or those of an index for the platforms that are wanted."""
+        found = self._listed(repository, top, self._options.wants)
+        if not found and self._options.platforms:
+            platforms = [entry.get("platform") for entry in top.content.get("manifests", ())]
+            offered = sorted({f"{p.get('os')}/{p.get('architecture')}" for p in platforms if p})
+            raise RegistryError(
+                f"it is not made for {', '.join(self._options.platforms)}, but for {', '.join(offered)}"
+            )
+        return found
+
+    def _listed(self, repository: str, top: Manifest, wanted: Callable[[dict[str, str]], bool]) -> list[Manifest]:
         if not top.is_index:
             return [top]
-        entries = [e for e in top.content.get("manifests", ()) if self._options.wants(e.get("platform") or {})]
-        if not entries:
-            offered = {
-                f"{p.get('os')}/{p.get('architecture')}"
-                for e in top.content.get("manifests", ())
-                if (p := e.get("platform"))
-            }
-            raise RegistryError(
-                f"it is not made for {', '.join(self._options.platforms)}, but for {', '.join(sorted(offered))}"
-            )
+        entries = [e for e in top.content.get("manifests", ()) if wanted(e.get("platform") or {})]
         return [self._client.manifest(repository, entry["digest"]) for entry in entries]
 
-    def _wait_for(self, repository: str, blobs: Sequence[str]) -> None:
+    def _wait_for_layers(self, repository: str, blobs: Sequence[str]) -> None:
         """Until ECR has finished its import it redirects to the upstream's own layers, which private subnets cannot
         reach: an image is there when its layers are.
         """
         if self._layers is None:
             return
+        layers, wanted = self._layers, list(dict.fromkeys(blobs))
+
+        def missing() -> Sequence[str]:
+            wanted[:] = layers.missing(repository, wanted) if wanted else []
+            return wanted
+
+        self._until(missing, lambda left: f"{len(left)} of its layers are not in ECR")
+
+    def _until(self, missing: Callable[[], Sequence[str]], problem: Callable[[Sequence[str]], str]) -> None:
         deadline = time.monotonic() + self._options.wait
-        missing = list(dict.fromkeys(blobs))
         pause = 1.0
-        while missing:
-            missing = list(self._layers.missing(repository, missing))
-            if not missing:
-                return
-            if time.monotonic() >= deadline or self._stopped.wait(min(pause, max(0.0, deadline - time.monotonic()))):
+        while left := missing():
+            rest = deadline - time.monotonic()
+            if rest <= 0:
                 raise RegistryError(
-                    f"{len(missing)} of its layers are not in ECR after {self._options.wait:.0f} seconds; run this again"
+                    f"{problem(left)} after {self._options.wait:.0f} seconds; run this again",
+                    failure=Failure.NOT_COMPLETE,
                 )
+            if self._stopped.wait(min(pause, rest)):
+                raise Stopped("it was stopped before its time; run it again to go on")
             pause = min(15.0, pause * 1.5)
 
 
+def _results_of(finished: Iterable[Future[Warmed | None]]) -> Iterator[Warmed]:
+    for future in finished:
+        result = future.result()
+        if result is not None:
+            yield result
+
+
 def _unique(images: Iterable[str]) -> Iterator[str]:
+    """Each image once. What was seen is kept as 16 bytes: a list of a million images is no matter."""
     seen = set()
     for image in images:
-        if image not in seen:
-            seen.add(image)
+        known = hashlib.blake2b(image.encode(), digest_size=16).digest()
+        if known not in seen:
+            seen.add(known)
             yield image
