@@ -22,15 +22,17 @@ class AwsError(UserError):
     """AWS refused a call; the message says which one and what it takes."""
 
 
-def ecr_client(region: str, *, profile: str | None = None) -> Any:
+def ecr_client(region: str, *, profile: str | None = None, connections: int = 10) -> Any:
     """A client of ECR.
 
     :param region: the Region.
     :param profile: profile of the AWS configuration.
+    :param connections: how many threads will ask at once.
     :raises AwsError: when there is no such profile.
     """
+    config = _RETRIES.merge(Config(max_pool_connections=connections))
     try:
-        return boto3.Session(profile_name=profile, region_name=region).client("ecr", config=_RETRIES)
+        return boto3.Session(profile_name=profile, region_name=region).client("ecr", config=config)
     except BotoCoreError as error:
         raise AwsError(str(error)) from None
 
