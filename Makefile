@@ -42,6 +42,10 @@ tools/iam/node_modules/.package-lock.json: tools/iam/package.json tools/iam/pack
 	npm ci --silent --no-fund --no-audit --prefix tools/iam
 	@touch $@
 
+tools/bench/node_modules/.package-lock.json: tools/bench/package.json tools/bench/package-lock.json
+	npm ci --silent --no-fund --no-audit --prefix tools/bench
+	@touch $@
+
 TEST_TOOLS := $(VENV)/.installed-dev node_modules/.package-lock.json tools/iam/node_modules/.package-lock.json
 
 .PHONY: engines
