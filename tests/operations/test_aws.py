@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
+from moto import mock_aws
 
 from ecr_pull_through_cache.errors import UserError
-from ecr_pull_through_cache.operations.aws import EcrLayers, EcrToken, registry_of
+from ecr_pull_through_cache.operations.aws import AwsError, EcrLayers, EcrToken, Sessions, SignedOut, registry_of, said
+from ecr_pull_through_cache.operations.least_privilege import VERBS, actions_of, options_of
 
 
 @pytest.fixture
@@ -45,19 +48,83 @@ def test_a_token_that_is_refused_at_once_is_not_renewed_by_every_thread(ecr):
     assert [header(False), header(True), header(True)] == ["Basic one"] * 3
 
 
-ERRORS = {
-    "AccessDeniedException": "ecr:GetAuthorizationToken is not allowed: because",
-    "ExpiredTokenException": "the AWS credentials are not valid any more; sign in again",
-    "ServerException": "ecr:GetAuthorizationToken failed with ServerException: because",
-}
+def used() -> dict[str, set[str]]:
+    """The operations that the verbs call, by service."""
+    actions = {a for verb in VERBS for s in actions_of(verb, options_of(verb)) if not s.because for a in s.actions}
+    found: dict[str, set[str]] = {"sts": {"GetCallerIdentity", "AssumeRole"}}
+    for service, operation in (action.split(":") for action in actions):
+        found.setdefault(service, set()).add(operation)
+    return found
 
 
-@pytest.mark.parametrize(("code", "message"), ERRORS.items())
-def test_what_aws_refuses_is_a_sentence(ecr, code, message):
-    ecr.stub.add_client_error("get_authorization_token", code, "because")
-    with pytest.raises(UserError) as error:
+def modelled() -> list[tuple[str, str, str]]:
+    """Every error that botocore's models say an operation can return, by the code that stands in the answer."""
+    return [
+        (service, operation, shape.metadata.get("error", {}).get("code", shape.name))
+        for service, operations in used().items()
+        for operation in sorted(operations)
+        for shape in boto3.client(service, region_name="eu-west-1").meta.service_model.operation_model(operation).error_shapes
+    ]  # fmt: skip
+
+
+ANY_CALL = (
+    "AccessDeniedException", "ExpiredTokenException", "InternalFailure", "InvalidClientTokenId", "InvalidSignatureException",
+    "OptInRequired", "RequestExpired", "RequestTimeout", "ServiceUnavailable", "SignatureDoesNotMatch", "Throttling",
+    "ThrottlingException", "TooManyRequestsException", "UnknownOperationException", "UnrecognizedClientException", "ValidationError",
+)  # fmt: skip
+
+
+def sentence(code, *, call="ecr:Call", message="because", status=400) -> UserError:
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return said(ClientError(answer, "Call"), call=call)
+
+
+@pytest.mark.parametrize(("service", "operation", "code"), modelled())
+def test_each_error_that_a_call_can_return_is_a_sentence_of_its_own(service, operation, code):
+    text = str(sentence(code, call=f"{service}:{operation}"))
+    assert "failed with" not in text
+    assert code not in text
+    assert text[0].islower() or text.startswith(("AWS", "ECR", "IAM", "STS"))
+    assert "{" not in text
+
+
+@pytest.mark.parametrize("code", ANY_CALL)
+def test_each_error_that_any_call_can_return_is_a_sentence_of_its_own(code):
+    assert code not in str(sentence(code))
+
+
+def test_an_error_that_nobody_knows_says_its_code_and_what_aws_says():
+    assert str(sentence("NewException")) == "ecr:Call failed with NewException: because"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_an_answer_without_a_code_is_a_problem_of_aws(status):
+    assert str(sentence(str(status), status=status)).startswith("AWS has a problem of its own")
+
+
+@pytest.mark.parametrize(
+    "code", ["ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"]
+)
+def test_credentials_that_are_gone_end_a_run(code):
+    assert isinstance(sentence(code), SignedOut)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoCredentialsError(),
+        EndpointConnectionError(endpoint_url="https://ecr"),
+        ConnectionClosedError(endpoint_url="https://ecr"),
+    ],
+)
+def test_an_aws_that_cannot_be_reached_is_a_sentence(error):
+    assert str(said(error, call="ecr:Call")).startswith("AWS cannot be asked: ")
+
+
+def test_a_token_that_ecr_does_not_give_is_a_sentence(ecr):
+    ecr.stub.add_client_error("get_authorization_token", "AccessDeniedException", "because")
+    with pytest.raises(UserError, match="ecr:GetAuthorizationToken is not allowed: because"):
         EcrToken(ecr)(False)
-    assert str(error.value) == message
 
 
 def test_layers_are_looked_for_a_hundred_at_a_time(ecr):
@@ -76,3 +143,40 @@ def test_only_ecr_has_tokens_of_ecr():
     assert registry_of("111122223333.dkr.ecr.eu-west-1.amazonaws.com").region == "eu-west-1"
     with pytest.raises(UserError, match="'example.com' is not a private ECR registry"):
         registry_of("example.com")
+
+
+@pytest.fixture
+def accounts(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield
+
+
+def who(client) -> str:
+    return client.get_caller_identity()["Arn"]
+
+
+def test_a_role_is_assumed_in_each_account(accounts):
+    sessions = Sessions(assume_role="ReadOnly")
+    for account in ("111122223333", "222233334444"):
+        assert who(sessions.client("sts", account, "eu-west-1")).startswith(
+            f"arn:aws:sts::{account}:assumed-role/ReadOnly/"
+        )
+
+
+def test_an_assumed_role_is_assumed_again_before_it_expires(accounts, monkeypatch):
+    client = Sessions(assume_role="ReadOnly").client("sts", "111122223333", "eu-west-1")
+    credentials = client._request_signer._credentials
+    first = credentials.access_key
+    assert credentials.access_key == first, "it is assumed once while it lasts"
+    monkeypatch.setattr(credentials, "_expiry_time", datetime.now(UTC) + timedelta(seconds=30))
+    assert credentials.access_key != first
+    assert who(client)
+
+
+def test_without_a_role_the_account_is_the_callers_own(accounts):
+    with pytest.raises(
+        AwsError, match="the credentials are those of 123456789012, not of 111122223333; give --assume-role"
+    ):
+        Sessions().client("ecr", "111122223333", "eu-west-1")

@@ -141,7 +141,7 @@ def test_the_change_that_cloudformation_cannot_make_is_made_by_the_api(aws):
 def test_what_aws_refuses_is_a_sentence(aws, code):
     ecr, secrets, on_ecr, _ = aws
     on_ecr.add_client_error("describe_pull_through_cache_rules", code, "because")
-    with pytest.raises(UserError, match="ecr:DescribePullThroughCacheRules (is not allowed|failed with)"):
+    with pytest.raises(UserError, match="ecr:DescribePullThroughCacheRules"):
         Checker(ecr, secrets).check(EXPECTED)
 
 

@@ -5,21 +5,111 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.session import get_session
 
 from ..errors import UserError
 from ..images import EcrHost, partition_of
 
-_RETRIES = Config(retries={"mode": "adaptive", "max_attempts": 10})
+_RETRIES = Config(
+    retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60, max_pool_connections=32
+)
 _BATCH = 100
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, SSOError, TokenRetrievalError)
+
+_SIGN_IN_AGAIN = "the AWS credentials are not valid any more; sign in again, and run this again"
+_DENIED = "{call} is not allowed{said}"
+_RATE = "AWS's rate limit for {call} was met and did not pass; run this again, with fewer at once"
+_BUSY = "AWS has a problem of its own and did not answer {call}; run this again"
+_SIGNATURE = "AWS does not accept the signature of {call}; look at the secret key and at the clock{said}"
+_WRONG = "AWS does not accept what {call} was given{said}"
+_ABSENT = "what {call} asks for is not there{said}"
+_SENTENCES = {
+    # Any call. Throttling and what is the service's own fault have been repeated ten times by then.
+    "AccessDenied": _DENIED,
+    "AccessDeniedException": _DENIED,
+    "UnauthorizedOperation": _DENIED,
+    "OptInRequired": "the account is not signed up for the service of {call}{said}",
+    "ThrottlingException": _RATE,
+    "Throttling": _RATE,
+    "ThrottledException": _RATE,
+    "TooManyRequestsException": _RATE,
+    "RequestLimitExceeded": _RATE,
+    "ServerException": _BUSY,
+    "InternalFailure": _BUSY,
+    "InternalServiceError": _BUSY,
+    "ServiceFailure": _BUSY,
+    "ServiceUnavailable": _BUSY,
+    "ServiceUnavailableException": _BUSY,
+    "RequestTimeout": _BUSY,
+    "InvalidSignatureException": _SIGNATURE,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    "RequestExpired": "AWS takes {call} for too old; set the clock of this machine",
+    "InvalidParameterException": _WRONG,
+    "ValidationException": _WRONG,
+    "ValidationError": _WRONG,
+    "InvalidInput": _WRONG,
+    "InvalidRequestException": "AWS cannot do {call} now{said}",
+    "UnknownOperationException": "this endpoint does not know {call}; it may not be offered in this Region",
+    "LimitExceededException": "{call} would go beyond a quota of the account; wait, or have it raised{said}",
+    # Amazon ECR.
+    "BlockedByOrganizationPolicyException": "{call} is blocked by a policy of the organisation{said}",
+    "ImageNotFoundException": "the image is not there any more{said}",
+    "InvalidTagParameterException": "a tag cannot be set: keys have at most 128 characters, values 256{said}",
+    "KmsException": "the key of the repository cannot be used: it may be disabled, deleted, or closed to {call}{said}",
+    "LifecyclePolicyNotFoundException": "the repository has no lifecycle policy{said}",
+    "PullThroughCacheRuleNotFoundException": "the pull through cache rule is not there; deploy the stack of its registry",
+    "RegistryPolicyNotFoundException": "the registry has no policy",
+    "ReplicationBackfillInProgressException": "a replication backfill to that Region is running already{said}",
+    "ReplicationBackfillNotFoundException": "the replication backfill is not there; ECR keeps them for 90 days{said}",
+    "RepositoryNotEmptyException": "the repository still holds images{said}",
+    "RepositoryNotFoundException": "the repository is not there any more{said}",
+    "RepositoryPolicyNotFoundException": "the repository has no policy{said}",
+    "SecretNotFoundException": "the secret is not there; make it, or give the rule another one{said}",
+    "TemplateNotFoundException": "the repository creation template is not there; deploy the stack of its registry",
+    "TooManyTagsException": "the repository would have more than the 50 tags that ECR allows{said}",
+    "UnableToAccessSecretException": "ECR may not read the secret; look at the secret's own policy{said}",
+    "UnableToDecryptSecretValueException": (
+        "ECR cannot decrypt the secret; it must be encrypted with aws/secretsmanager, not with another key{said}"
+    ),
+    "UnableToGetUpstreamImageException": "the upstream refuses the image; look at the credentials of the rule{said}",
+    "UnableToGetUpstreamLayerException": "the upstream does not give a layer of the image; try again later{said}",
+    "UnableToListUpstreamImageReferrersException": "the upstream refuses to list referrers; look at its credentials{said}",
+    # Secrets Manager, IAM and STS.
+    "DecryptionFailure": "the secret cannot be decrypted: its key may be disabled, deleted, or closed to {call}{said}",
+    "ResourceNotFoundException": _ABSENT,
+    "InvalidNextTokenException": "AWS lost the place in a list of {call}; run this again",
+    "NoSuchEntity": _ABSENT,
+    "PolicyEvaluation": "IAM cannot evaluate the policies of the role{said}",
+    "MalformedPolicyDocument": "AWS does not accept the policy that {call} was given{said}",
+    "InvalidContextAssertion": "STS does not accept the context that {call} was given{said}",
+    "PackedPolicyTooLarge": "the session's policies and tags are too large for {call}{said}",
+    "RegionDisabledException": "STS is not switched on for this Region in the account; switch it on in IAM{said}",
+}  # fmt: skip
+_SIGNED_OUT = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"}
+)
 
 
 class AwsError(UserError):
     """AWS refused a call; the message says which one and what it takes."""
+
+
+class SignedOut(AwsError):
+    """The credentials are not valid any more: nothing else can be asked either."""
 
 
 def ecr_client(region: str, *, profile: str | None = None, connections: int = 10) -> Any:
@@ -43,14 +133,18 @@ def said(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
     :param call: the permission that the call takes, such as ``ecr:GetAuthorizationToken``.
     """
     if isinstance(error, BotoCoreError):
-        return AwsError(f"AWS cannot be asked: {str(error)[:1].lower()}{str(error)[1:]}")
+        kind = SignedOut if isinstance(error, _NO_CREDENTIALS) else AwsError
+        return kind(f"AWS cannot be asked: {str(error)[:1].lower()}{str(error)[1:]}")
     details = error.response.get("Error", {})
     code, message = details.get("Code", ""), details.get("Message", "")
-    if code.startswith("AccessDenied"):
-        return AwsError(f"{call} is not allowed: {message}")
-    if code in ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"):
-        return AwsError("the AWS credentials are not valid any more; sign in again")
-    return AwsError(f"{call} failed with {code}: {message}")
+    if code in _SIGNED_OUT:
+        return SignedOut(_SIGN_IN_AGAIN)
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        code = "ServerException"
+    sentence = _SENTENCES.get(
+        code, _SENTENCES.get(code.removesuffix("Exception"), f"{{call}} failed with {code}{{said}}")
+    )
+    return AwsError(sentence.format(call=call, said=f": {message}" if message else ""))
 
 
 class EcrToken:
@@ -135,10 +229,13 @@ def registry_of(host: str) -> EcrHost:
 
 
 class Sessions:
-    """Sessions for the accounts of a configuration.
+    """Sessions for the accounts of a configuration, for several threads at once.
+
+    The credentials of an assumed role are renewed before they expire, for a run may take longer than they last.
 
     :param profile: profile of the AWS configuration.
     :param assume_role: name of the role to assume in each account; the caller's own credentials if left out.
+    :raises AwsError: when there is no such profile.
     """
 
     def __init__(self, *, profile: str | None = None, assume_role: str | None = None) -> None:
@@ -149,16 +246,18 @@ class Sessions:
         self._role = assume_role
         self._found: dict[str, boto3.Session] = {}
         self._own: str | None = None
+        self._lock = threading.Lock()
 
     def client(self, service: str, account: str, region: str) -> Any:
         """A client in an account and Region.
 
         :raises AwsError: when the account cannot be reached.
         """
-        if account not in self._found:
-            self._found[account] = self._assume(account, region) if self._role else self._mine(account, region)
-        session: Any = self._found[account]  # boto3's types know a service by its literal name alone
-        return session.client(service, region_name=region, config=_RETRIES)
+        with self._lock:  # boto3's sessions, unlike its clients, are for one thread at a time
+            if account not in self._found:
+                self._found[account] = self._assume(account, region) if self._role else self._mine(account, region)
+            session: Any = self._found[account]  # boto3's types know a service by its literal name alone
+            return session.client(service, region_name=region, config=_RETRIES)
 
     def _mine(self, account: str, region: str) -> boto3.Session:
         try:
@@ -172,14 +271,23 @@ class Sessions:
     def _assume(self, account: str, region: str) -> boto3.Session:
         partition = partition_of(region)
         arn = f"arn:{partition.name if partition else 'aws'}:iam::{account}:role/{self._role}"
-        try:
-            got = self._base.client("sts", region_name=region).assume_role(
-                RoleArn=arn, RoleSessionName="ecr-pull-through"
-            )["Credentials"]
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call=f"sts:AssumeRole of {arn}") from None
-        return boto3.Session(
-            aws_access_key_id=got["AccessKeyId"],
-            aws_secret_access_key=got["SecretAccessKey"],
-            aws_session_token=got["SessionToken"],
+        sts = self._base.client("sts", region_name=region)
+
+        def renew() -> dict[str, str]:
+            try:
+                got = sts.assume_role(RoleArn=arn, RoleSessionName="ecr-pull-through")["Credentials"]
+            except (ClientError, BotoCoreError) as error:
+                raise said(error, call=f"sts:AssumeRole of {arn}") from None
+            return {
+                "access_key": got["AccessKeyId"],
+                "secret_key": got["SecretAccessKey"],
+                "token": got["SessionToken"],
+                "expiry_time": got["Expiration"].isoformat(),
+            }
+
+        credentials = RefreshableCredentials.create_from_metadata(
+            metadata=renew(), refresh_using=renew, method="sts-assume-role"
         )
+        session = get_session()
+        session.register_component("credential_provider", SimpleNamespace(load_credentials=lambda: credentials))
+        return boto3.Session(botocore_session=session)
