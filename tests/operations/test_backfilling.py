@@ -38,7 +38,7 @@ def registry(ecr, templates: list[dict[str, Any]], *repositories: str, **setting
         {"repositoryName": n, "repositoryArn": ARN + n, "imageTagMutability": "MUTABLE", **settings}
         for n in repositories
     ]
-    ecr.stub.add_response("describe_repositories", {"repositories": listed}, {})
+    ecr.stub.add_response("describe_repositories", {"repositories": listed}, {"maxResults": 1000})
 
 
 def test_a_repository_without_a_policy_gets_the_templates(ecr):

@@ -1,14 +1,34 @@
-"""``backfill``: settings for repositories that were there before their creation template."""
+"""``backfill``: settings, and images in other Regions, for repositories that were there before."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
+from ._accounts import (
+    AssumeRole,
+    Concurrency,
+    Config,
+    Profile,
+    Registries,
+    chosen,
+    complain,
+    everywhere,
+    progress,
+    say,
+    say_json,
+)
+
+if TYPE_CHECKING:
+    from ..configuration import RegistryPlan
+    from ..operations.backfilling import Backfiller, Change, Failed, Left
+    from ..operations.replicating import Destination, ReplicationBackfiller
+
+_REPLACEABLE = {"lifecycle": "lifecycle policy", "mutability": "tag mutability", "tags": "tags"}
 
 
 def register(app: typer.Typer) -> None:
@@ -17,59 +37,196 @@ def register(app: typer.Typer) -> None:
 
 
 def backfill(
-    config: Annotated[Path, typer.Option(help="Configuration file.")],
-    registry: Annotated[
-        list[str] | None, typer.Option(help="Registry of the configuration; else all of them.", show_default=False)
-    ] = None,
+    config: Config,
+    registry: Registries = None,
     prefix: Annotated[
         list[str] | None, typer.Option(help="Prefix of a creation template; else all of them.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Make the changes; else they are only shown.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", show_default=False)] = None,
-    assume_role: Annotated[
-        str | None, typer.Option(help="Name of the role to assume in each account.", show_default=False)
+    replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Setting to change also where somebody made it otherwise: lifecycle, mutability or tags.",
+            show_default=False,
+        ),
     ] = None,
+    replication: Annotated[
+        bool,
+        typer.Option(
+            "--replication",
+            help="Instead of settings: have ECR replicate the images that were there before replication was configured.",
+        ),
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="With --replication: start it, and do not follow it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Make the changes; else they are only shown.")] = False,
+    concurrency: Concurrency = 8,
+    profile: Profile = None,
+    assume_role: AssumeRole = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each change.")] = False,
 ) -> None:
     """Bring the settings of deployed creation templates to repositories that exist already, in every registry.
 
+    Repository policies are merged by the Sid of their statements; what others wrote stays. Interrupted, run it again.
+
+    Exit codes: 0 done or shown, 1 something could not be done, 2 the command could not be understood.
+
     Example: ecr-pull-through backfill --config environments/minimal.yaml --prefix k8s
     """
-    from ..configuration import load
     from ..operations.aws import Sessions
 
-    plans = load(config).registries
-    unknown = sorted(set(registry or ()) - set(plans))
+    unknown = sorted(set(replace or ()) - set(_REPLACEABLE))
     if unknown:
-        raise UserError(f"{config}: there is no registry {unknown[0]!r}; there are {', '.join(plans)}")
+        raise UserError(f"--replace {unknown[0]!r} is not a setting; allowed are {', '.join(_REPLACEABLE)}")
+    plans = chosen(config, registry)
     sessions = Sessions(profile=profile, assume_role=assume_role)
-    counts = {"changes": 0, "failed": 0}
-    for name in registry or plans:
+    seen = _Seen(yes=yes, as_json=as_json)
+
+    def ecr(name: str) -> object:
         place = plans[name].environment
-        try:
-            _one(name, sessions.client("ecr", place.account, place.region), tuple(prefix or ()), yes=yes, counts=counts)
-        except UserError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            counts["failed"] += 1
-    done = "made" if yes else "to be made with --yes"
-    print(f"{counts['changes']} changes {done}, {counts['failed']} failed", file=sys.stderr)
-    if counts["failed"]:
+        return sessions.client("ecr", place.account, place.region)
+
+    with progress("replicated" if replication else "repositories") as bar:
+
+        def settings(name: str) -> None:
+            from ..operations.backfilling import Backfiller
+
+            filler = Backfiller(ecr(name), replace=[_REPLACEABLE[setting] for setting in replace or ()])
+            _settings(name, filler, tuple(prefix or ()), concurrency, seen, lambda *of: bar(name, *of))
+
+        def images(name: str) -> None:
+            from ..operations.replicating import ReplicationBackfiller
+
+            _images(plans[name], ReplicationBackfiller(ecr(name)), seen, bar, wait=not no_wait)
+
+        failed = everywhere(plans, images if replication else settings)
+    seen.total()
+    if failed or seen.counts["failed"]:
         raise typer.Exit(1)
 
 
-def _one(name: str, ecr: object, prefixes: tuple[str, ...], *, yes: bool, counts: dict[str, int]) -> None:
-    from ..operations.backfilling import Backfiller, Left
+class _Seen:
+    """What has been shown, made, left and not been possible."""
 
-    filler = Backfiller(ecr)
-    for step in filler.plan(prefixes):
-        if isinstance(step, Left):
-            print(f"{name}: {step.repository}: left: {step.reason}", file=sys.stderr)
-            continue
+    def __init__(self, *, yes: bool, as_json: bool) -> None:
+        self.yes = yes
+        self._as_json = as_json
+        self.counts: Counter[str] = Counter()
+        self._settings: Counter[tuple[str, str]] = Counter()
+
+    def change(self, registry: str, subject: str, what: str) -> None:
+        """Something was changed, or would be."""
+        self.counts["changes"] += 1
+        self._settings[registry, what] += 1
+        if self._as_json:
+            state = "made" if self.yes else "planned"
+            say_json({"registry": registry, "repository": subject, "state": state, "what": what})
+        else:
+            say(f"{registry}: {subject}: {what}")
+
+    def other(self, registry: str, subject: str, state: str, reason: str) -> None:
+        """Something was left as it is, or failed."""
+        self.counts[state] += 1
+        if self._as_json:
+            say_json({"registry": registry, "repository": subject, "state": state, "reason": reason})
+        else:
+            complain(f"{registry}: {subject}: {'left: ' if state == 'left' else ''}{reason}")
+
+    def total(self) -> None:
+        """Say how much it was."""
+        for (registry, what), count in sorted(self._settings.items()):
+            complain(f"{registry}: {what}: {count}")
+        done = "made" if self.yes else "to be made with --yes"
+        complain(f"{self.counts['changes']} changes {done}, {self.counts['failed']} failed")
+
+
+def _settings(
+    name: str,
+    filler: Backfiller,
+    prefixes: tuple[str, ...],
+    threads: int,
+    seen: _Seen,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    from ..operations.aws import SignedOut
+    from ..operations.backfilling import Change, Left
+    from ..operations.parallel import in_order
+
+    def apply(step: Change | Left | Failed) -> tuple[Change | Left | Failed, str | None]:
         try:
-            if yes:
+            if seen.yes and isinstance(step, Change):
                 filler.apply(step)
+        except SignedOut:
+            raise
         except UserError as error:
-            print(f"{name}: {step.repository}: {step.what}: {error}", file=sys.stderr)
-            counts["failed"] += 1
-            continue
-        counts["changes"] += 1
-        print(f"{name}: {step.repository}: {step.what}")
+            return step, str(error)
+        return step, None
+
+    steps = filler.plan(prefixes, threads=threads, on_progress=on_progress)
+    for step, problem in in_order(apply, steps, threads=threads):
+        if problem is not None and isinstance(step, Change):
+            seen.other(name, step.repository, "failed", f"{step.what}: {problem}")
+        elif isinstance(step, Change):
+            seen.change(name, step.repository, step.what)
+        else:
+            seen.other(name, step.repository, "left" if isinstance(step, Left) else "failed", step.reason)
+
+
+def _images(
+    plan: RegistryPlan,
+    filler: ReplicationBackfiller,
+    seen: _Seen,
+    bar: Callable[[str, int, int], None],
+    *,
+    wait: bool,
+) -> None:
+    """Start and follow the replication backfill to each destination at once."""
+    from ..operations.replicating import Destination
+
+    deployed = filler.destinations()
+    wanted = [Destination(account=to.account, region=to.region) for to in plan.replicate_to]
+    for missing in (to for to in wanted if to not in deployed):
+        seen.other(plan.name, str(missing), "failed", "is not in the replication configuration; deploy it first")
+    there = {f"{plan.name}: {to}": to for to in wanted if to in deployed}
+
+    def work(name: str) -> None:
+        to = there[name]
+        if not seen.yes:
+            seen.change(plan.name, str(to), f"replication backfill{_last(filler, to)}")
+            return
+        for state, line in _follow(filler, to, lambda *of: bar(name, *of), wait=wait):
+            if state == "failed":
+                seen.other(plan.name, str(to), state, line)
+            else:
+                seen.change(plan.name, str(to), line)
+
+    for name in everywhere(there, work):
+        seen.counts["failed"] += 1
+        complain(f"{name}: run this again to go on from there")
+
+
+def _last(filler: ReplicationBackfiller, to: Destination) -> str:
+    last = filler.latest(to)
+    if last is None:
+        return ""
+    return f", which runs already ({last.status})" if last.running else f", again: the last one ended {last.status}"
+
+
+def _follow(
+    filler: ReplicationBackfiller, to: Destination, on_progress: Callable[[int, int], None], *, wait: bool
+) -> Iterator[tuple[str, str]]:
+    """What came of it, and what did not."""
+    now = filler.start(to)
+    if not wait:
+        yield "made", f"replication backfill {now.id}: {now.status}"
+        return
+    for now in filler.follow(now):  # noqa: B020 - what is followed is replaced by what it has become
+        if now.total is not None:
+            on_progress(now.completed + now.failed, now.total)
+    if now.status == "COMPLETE":
+        yield "made", f"replication backfill {now.id}: {now.completed} of {now.total or 0} replicated"
+    else:
+        why = f" ({now.failure})" if now.failure else ""
+        yield "failed", f"the replication backfill {now.id} ended {now.status}{why}; run this again"
+    for image in filler.not_replicated(now):
+        yield "failed", f"{image.image}: {image.reason}"

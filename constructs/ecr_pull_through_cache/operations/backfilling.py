@@ -1,7 +1,10 @@
 """Settings for repositories that were there before their creation template.
 
 A template acts on repositories that ECR creates later. What it would have set is read from the deployed template itself and
-brought to the repositories under its prefix; what others wrote is never taken away.
+brought to the repositories under its prefix; what others wrote is never taken away. Encryption cannot be changed once a
+repository is there. Scanning is not among the settings: ECR has deprecated it for single repositories
+(``PutImageScanningConfiguration``), templates do not carry it, and the registry's scanning configuration applies to
+repositories that exist as well; ``check`` looks at that.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html
 """
@@ -9,16 +12,23 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templ
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..errors import UserError
 from ..images import ROOT
-from .aws import said
+from .aws import SignedOut, said
+from .parallel import THREADS, in_order
+from .policies import canonical, statements_of
+
+REPLACEABLE = ("lifecycle policy", "tag mutability", "tags")
+"""Settings that stay as somebody made them, unless they are to be replaced."""
 
 _NONE = {"RepositoryPolicyNotFoundException", "LifecyclePolicyNotFoundException"}
+_GONE = "RepositoryNotFoundException"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,42 +59,96 @@ class Left:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A repository that could not be looked at; the others were.
+
+    :param repository: its name.
+    :param reason: why, in a sentence.
+    """
+
+    repository: str
+    reason: str
+
+
 class Backfiller:
     """Brings deployed creation templates to the repositories of one registry.
 
     :param ecr: client of ECR in the registry's account and Region.
+    :param replace: settings of ``REPLACEABLE`` to change also where somebody made them otherwise.
     """
 
-    def __init__(self, ecr: Any) -> None:
+    def __init__(self, ecr: Any, *, replace: Collection[str] = ()) -> None:
         self._ecr = ecr
+        self._replace = frozenset(replace)
 
-    def plan(self, prefixes: tuple[str, ...] = ()) -> Iterator[Change | Left]:
+    def plan(
+        self,
+        prefixes: tuple[str, ...] = (),
+        *,
+        threads: int = THREADS,
+        on_progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> Iterator[Change | Left | Failed]:
         """What would change, repository by repository. Nothing is changed.
 
         :param prefixes: prefixes of the templates to bring; all of them if left out.
-        :raises AwsError: when AWS cannot be asked.
+        :param threads: how many repositories are looked at at once.
+        :param on_progress: called with how many repositories have been looked at, of how many.
+        :raises AwsError: when templates or repositories cannot be listed, or the credentials are not valid any more.
         """
-        templates = {
-            t["prefix"]: t for t in self._pages("describe_repository_creation_templates", "repositoryCreationTemplates")
-        }
-        for repository in self._pages("describe_repositories", "repositories"):
-            template = _template_of(repository["repositoryName"], templates)
-            if template is not None and (not prefixes or template["prefix"] in prefixes):
-                yield from self._of_repository(repository, template)
+        found = list(self._repositories(prefixes))
+        on_progress(0, len(found))
+        steps = in_order(lambda pair: self._look_at(*pair), found, threads=threads)
+        for number, of_one in enumerate(steps, 1):
+            on_progress(number, len(found))
+            yield from of_one
+
+    def plan_one(self, name: str) -> list[Change | Left | Failed]:
+        """What would change in one repository: for who is told by an event that it was created.
+
+        :param name: name of the repository.
+        :raises AwsError: when templates or the repository cannot be asked for.
+        """
+        templates = self._templates()
+        template = template_of(name, templates)
+        if template is None:
+            return []
+        answer = self._ask_for("describe_repositories", repositoryNames=[name])
+        return self._look_at(answer["repositories"][0], template) if answer else []
 
     def apply(self, change: Change) -> None:
-        """Make one change. Made twice, it is as made once.
+        """Make one change. Made twice, it is as made once; a repository that is gone needs none.
 
         :raises AwsError: when ECR refuses.
         """
-        self._ask(change.operation, **change.arguments)
+        self._ask_for(change.operation, **change.arguments)
 
-    def _of_repository(self, repository: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Change | Left]:
+    def _templates(self) -> dict[str, Any]:
+        listed = self._pages("describe_repository_creation_templates", "repositoryCreationTemplates")
+        return {template["prefix"]: template for template in listed}
+
+    def _repositories(self, prefixes: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
+        templates = self._templates()
+        if not templates:
+            return
+        for repository in self._pages("describe_repositories", "repositories", PageSize=1000):
+            template = template_of(repository["repositoryName"], templates)
+            if template is not None and (not prefixes or template["prefix"] in prefixes):
+                yield repository, template
+
+    def _look_at(self, repository: Mapping[str, Any], template: Mapping[str, Any]) -> list[Change | Left | Failed]:
         name = repository["repositoryName"]
-        yield from self._policy(name, template.get("repositoryPolicy"))
-        yield from self._lifecycle(name, template.get("lifecyclePolicy"))
-        yield from _mutability(name, repository, template)
-        yield from self._tags(name, repository["repositoryArn"], template.get("resourceTags") or [])
+        steps: list[Change | Left | Failed] = []
+        try:
+            steps += self._policy(name, template.get("repositoryPolicy"))
+            steps += self._lifecycle(name, template.get("lifecyclePolicy"))
+            steps += self._mutability(name, repository, template)
+            steps += self._tags(name, repository["repositoryArn"], template.get("resourceTags") or [])
+        except SignedOut:
+            raise
+        except UserError as error:
+            steps.append(Failed(repository=name, reason=str(error)))
+        return steps
 
     def _policy(self, name: str, wanted: str | None) -> Iterator[Change]:
         if not wanted:
@@ -92,7 +156,7 @@ class Backfiller:
         answer = self._ask_for("get_repository_policy", repositoryName=name)
         current = json.loads(answer["policyText"]) if answer else {"Version": "2012-10-17", "Statement": []}
         merged = merge_policies(current, json.loads(wanted))
-        if merged != current:
+        if merged["Statement"] != statements_of(current):
             text = json.dumps(merged, separators=(",", ":"))
             arguments = {"repositoryName": name, "policyText": text}
             yield Change(
@@ -103,46 +167,65 @@ class Backfiller:
         if not wanted:
             return
         answer = self._ask_for("get_lifecycle_policy", repositoryName=name)
-        if answer is None:
+        what = "lifecycle policy"
+        if answer is not None and json.loads(answer["lifecyclePolicyText"]) == json.loads(wanted):
+            return
+        if answer is None or what in self._replace:
             arguments = {"repositoryName": name, "lifecyclePolicyText": wanted}
-            yield Change(
-                repository=name, what="lifecycle policy", operation="put_lifecycle_policy", arguments=arguments
-            )
-        elif json.loads(answer["lifecyclePolicyText"]) != json.loads(wanted):
+            yield Change(repository=name, what=what, operation="put_lifecycle_policy", arguments=arguments)
+        else:
             yield Left(repository=name, reason="has another lifecycle policy")
+
+    def _mutability(
+        self, name: str, repository: Mapping[str, Any], template: Mapping[str, Any]
+    ) -> Iterator[Change | Left]:
+        wanted = template.get("imageTagMutability")
+        there = repository.get("imageTagMutability")
+        filters = template.get("imageTagMutabilityExclusionFilters") or []
+        if not wanted or (there, _patterns(repository)) == (wanted, _patterns(template)):
+            return
+        what = "tag mutability"
+        # MUTABLE is what ECR sets by itself; anything else was somebody's choice.
+        if there not in (None, "MUTABLE") and what not in self._replace:
+            yield Left(repository=name, reason=f"has the tag mutability {there}")
+            return
+        arguments = {"repositoryName": name, "imageTagMutability": wanted}
+        if filters:
+            arguments["imageTagMutabilityExclusionFilters"] = filters
+        yield Change(repository=name, what=what, operation="put_image_tag_mutability", arguments=arguments)
 
     def _tags(self, name: str, arn: str, wanted: list[Mapping[str, str]]) -> Iterator[Change | Left]:
         if not wanted:
             return
-        there = {tag["Key"]: tag["Value"] for tag in self._ask("list_tags_for_resource", resourceArn=arn)["tags"]}
+        answer = self._ask_for("list_tags_for_resource", resourceArn=arn)
+        if answer is None:
+            return
+        there = {tag["Key"]: tag["Value"] for tag in answer["tags"]}
+        others = [tag for tag in wanted if there.get(tag["Key"], tag["Value"]) != tag["Value"]]
         missing = [dict(tag) for tag in wanted if tag["Key"] not in there]
+        if "tags" in self._replace:
+            missing += [dict(tag) for tag in others]
+            others = []
         if missing:
             arguments = {"resourceArn": arn, "tags": missing}
             yield Change(repository=name, what="tags", operation="tag_resource", arguments=arguments)
-        for tag in wanted:
-            if there.get(tag["Key"], tag["Value"]) != tag["Value"]:
-                yield Left(repository=name, reason=f"has another value for the tag {tag['Key']}")
+        for tag in others:
+            yield Left(repository=name, reason=f"has another value for the tag {tag['Key']}")
 
     def _ask_for(self, operation: str, **arguments: Any) -> Any:
-        """The same, ``None`` where there is nothing of that kind."""
+        """What ECR answers, ``None`` where there is nothing of that kind or the repository is gone."""
         try:
             return getattr(self._ecr, operation)(**arguments)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _NONE:
+            if error.response["Error"]["Code"] in {*_NONE, _GONE}:
                 return None
             raise said(error, call=f"ecr:{_camel(operation)}") from None
         except BotoCoreError as error:
             raise said(error, call=f"ecr:{_camel(operation)}") from None
 
-    def _ask(self, operation: str, **arguments: Any) -> Any:
+    def _pages(self, operation: str, key: str, **pagination: int) -> Iterator[Any]:
         try:
-            return getattr(self._ecr, operation)(**arguments)
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call=f"ecr:{_camel(operation)}") from None
-
-    def _pages(self, operation: str, key: str) -> Iterator[Any]:
-        try:
-            for page in self._ecr.get_paginator(operation).paginate():
+            for page in self._ecr.get_paginator(operation).paginate(PaginationConfig=pagination):
                 yield from page[key]
         except (ClientError, BotoCoreError) as error:
             raise said(error, call=f"ecr:{_camel(operation)}") from None
@@ -154,21 +237,27 @@ def merge_policies(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dic
     :param current: the policy that is there.
     :param wanted: the policy whose statements are to be in it.
     """
-    existing = current.get("Statement", [])
-    existing = [existing] if isinstance(existing, dict) else list(existing)
-    statements = wanted.get("Statement", [])
-    for statement in [statements] if isinstance(statements, dict) else statements:
+    existing = statements_of(current)
+    for statement in statements_of(wanted):
         sid = statement.get("Sid")
-        places = [n for n, old in enumerate(existing) if (sid and old.get("Sid") == sid) or old == statement]
-        if places:
-            existing[places[0]] = statement
-        else:
+        places = [
+            n
+            for n, old in enumerate(existing)
+            if (sid and old.get("Sid") == sid) or canonical(old) == canonical(statement)
+        ]
+        if not places:
             existing.append(statement)
+        elif canonical(existing[places[0]]) != canonical(statement):
+            existing[places[0]] = statement
     return {**current, "Statement": existing}
 
 
-def _template_of(repository: str, templates: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The template that ECR would create a repository by: that of the longest prefix, else ``ROOT``."""
+def template_of(repository: str, templates: Mapping[str, Any]) -> Any:
+    """The template that ECR would create a repository by: that of the longest prefix, else ``ROOT``; ``None`` for none.
+
+    :param repository: name of the repository.
+    :param templates: the templates by their prefix.
+    """
     matching = [
         prefix for prefix in templates if prefix != ROOT and f"{repository}/".startswith(f"{prefix.rstrip('/')}/")
     ]
@@ -176,15 +265,8 @@ def _template_of(repository: str, templates: Mapping[str, Any]) -> Mapping[str, 
     return templates.get(best)
 
 
-def _mutability(name: str, repository: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Change]:
-    wanted = template.get("imageTagMutability")
-    filters = template.get("imageTagMutabilityExclusionFilters") or []
-    there = (repository.get("imageTagMutability"), repository.get("imageTagMutabilityExclusionFilters") or [])
-    if wanted and there != (wanted, filters):
-        arguments = {"repositoryName": name, "imageTagMutability": wanted}
-        if filters:
-            arguments["imageTagMutabilityExclusionFilters"] = filters
-        yield Change(repository=name, what="tag mutability", operation="put_image_tag_mutability", arguments=arguments)
+def _patterns(settings: Mapping[str, Any]) -> set[str]:
+    return {entry["filter"] for entry in settings.get("imageTagMutabilityExclusionFilters") or []}
 
 
 def _camel(operation: str) -> str:

@@ -121,7 +121,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
         "tags": (Statement(sid="TagOnCreation", actions=permissions.TAG, on=On.REPOSITORIES, because=_OCI),),
     },
     "backfill": {
-        "": (
+        "settings": (
             Statement(sid="ReadTemplates", actions=("ecr:DescribeRepositoryCreationTemplates",), on=On.EVERYTHING),
             Statement(sid="ListRepositories", actions=("ecr:DescribeRepositories",), on=On.REGISTRY),
             Statement(
@@ -130,7 +130,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
                 on=On.REPOSITORIES,
             ),
         ),
-        "yes": (
+        "settings yes": (
             Statement(
                 sid="ChangeSettings",
                 actions=(
@@ -218,7 +218,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
 VERBS = tuple(_NEEDS)
 """The verbs that ask AWS, or could."""
 
-READ_ONLY = frozenset({"nodes", "repositories", "replication", "rule", "secret-values", "tags", "wait"})
+READ_ONLY = frozenset({"nodes", "repositories", "replication", "rule", "secret-values", "settings", "tags", "wait"})
 """The options of a run that shows everything and changes nothing."""
 
 
