@@ -96,8 +96,9 @@ $(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed
 	@touch $@
 
 .PHONY: docs
-docs: $(VENV)/.installed-docs ## the documentation as a site, in site/
-	$(BIN)/mkdocs build --strict --quiet
+docs: $(VENV)/.installed-docs ## the documentation as a site, in site/; writes the reference's pages anew from the code
+	$(BIN)/python -m tools.docs.pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
 	$(BIN)/python -m venv $(VENV)/release
@@ -110,4 +111,4 @@ release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed
 
 .PHONY: clean
 clean: ## remove everything that these verbs made
-	rm -rf $(VENV) node_modules tools/iam/node_modules cdk.out* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules tools/iam/node_modules cdk.out* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

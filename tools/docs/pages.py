@@ -1,0 +1,328 @@
+"""The pages of docs/reference that follow from the code: configuration, command line, upstreams and quotas.
+
+``python -m tools.docs.pages`` writes them anew; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+_MADE = "\n<!-- written by tools/docs/pages.py -->\n"
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by its file name."""
+    makers: Mapping[str, Callable[[], str]] = {
+        "configuration.md": configuration,
+        "command-line.md": command_line,
+        "upstreams.md": upstreams,
+    }
+    return {name: make() + _MADE for name, make in makers.items()}
+
+
+# --- configuration
+
+
+def configuration() -> str:
+    """Every key path of a configuration file, from its JSON Schema."""
+    from ecr_pull_through_cache.configuration.schema import schema_file
+
+    schema = json.loads(schema_file().read_text())
+    parts = [
+        "# Configuration file\n",
+        (
+            "Every key of `environments/*.yaml`. Editors complete and check it with the JSON Schema that the first line of a "
+            "file names; `ecr-pull-through describe --config FILE` says everything that is wrong with it, each with its line "
+            "and key path.\n"
+        ),
+        (
+            "Names of your own stand in capitals: `REGISTRY`, `CLUSTER`, `PREFIX`. A part that may stand in several places has "
+            "a section of its own, and what is given nearest wins, key by key: an upstream's `template` over its registry's, "
+            "and that over `defaults.template`.\n"
+        ),
+    ]
+    for title, paths, model in _sections(schema):
+        parts.append(f"## {title}\n")
+        if model.get("description"):
+            parts.append(f"{_plain(model['description'])}\n")
+        if paths:
+            ordered = sorted(paths, key=lambda path: (path.count("."), path))
+            parts.append(f"Stands at {_and([f'`{path}`' for path in ordered])}.\n")
+        parts.append("| key | type | default | what it is |\n|---|---|---|---|")
+        parts.extend(_rows(model, schema))
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+_NAMED = {"registries": "REGISTRY", "clusters": "CLUSTER", "upstreams": "PREFIX", "accounts": "NAME", "regions": "NAME"}
+
+
+def _sections(schema: Mapping[str, Any]) -> Iterator[tuple[str, list[str], Mapping[str, Any]]]:
+    """Each model once, in the order in which a reader comes to it, with the paths where it stands."""
+    places: dict[str, list[str]] = {}
+    order: list[str] = []
+
+    def walk(model: Mapping[str, Any], path: str) -> None:
+        found = [
+            (f"{path}.{key}".lstrip(".") + _below(key, value), _models(value))
+            for key, value in model["properties"].items()
+        ]
+        for below, names in found:
+            for name in names:
+                if name not in order:
+                    order.append(name)
+                if below not in places.setdefault(name, []):
+                    places[name].append(below)
+        for below, names in found:
+            for name in names:
+                walk(_model(name, schema), below)
+
+    walk(schema, "")
+    yield "At the top", [], schema
+    for name in order:
+        yield _title(name), places[name], _model(name, schema)
+
+
+def _rows(model: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    required = set(model.get("required", ()))
+    for key, value in model["properties"].items():
+        kind = _type(value, schema)
+        default = "**required**" if key in required else _default(value)
+        yield f"| `{key}` | {kind} | {default} | {_cell(_plain(value.get('description', '')))} |"
+
+
+def _model(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = schema["$defs"][name]
+    return next((v for v in found.get("anyOf", ()) if "properties" in v), found)
+
+
+def _models(value: Mapping[str, Any]) -> list[str]:
+    """Names of the models that stand below a key; enumerations are no models."""
+    names = re.findall(r'"#/\$defs/(\w+)"', json.dumps(value))
+    return [name for name in dict.fromkeys(names) if not _is_enumeration(name)]
+
+
+def _is_enumeration(name: str) -> bool:
+    from ecr_pull_through_cache.configuration.schema import schema_file
+
+    return "enum" in json.loads(schema_file().read_text())["$defs"][name]
+
+
+def _below(key: str, value: Mapping[str, Any]) -> str:
+    if _entries(value) is not None:
+        return f".{_NAMED.get(key, 'NAME')}"
+    return "[]" if _variant(value).get("type") == "array" else ""
+
+
+def _entries(value: Mapping[str, Any]) -> Any:
+    """What the values of a mapping with free keys are, ``None`` for anything else."""
+    value = _variant(value)
+    patterned = value.get("patternProperties")
+    if patterned:
+        return next(iter(patterned.values()))
+    more = value.get("additionalProperties")
+    return more if isinstance(more, dict) else None
+
+
+def _variant(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one that is not null."""
+    kept = [v for v in value.get("anyOf", ()) if v.get("type") != "null"]
+    return kept[0] if len(kept) == 1 else value
+
+
+def _type(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    value = _variant(value)
+    if "anyOf" in value:
+        return " or ".join(_type(v, schema) for v in value["anyOf"] if v.get("type") != "null")
+    if "$ref" in value:
+        return _of_reference(value["$ref"].rsplit("/", 1)[-1], schema)
+    if "enum" in value:
+        return " \\| ".join(f"`{option}`" for option in value["enum"])
+    entries = _entries(value)
+    if entries is not None:
+        return f"a mapping of {_type(entries, schema)}"
+    if value.get("type") == "array":
+        return f"a list of {_type(value['items'], schema)}"
+    return {"boolean": "`true` \\| `false`", "integer": "integer", "number": "number", "string": "string"}.get(
+        value.get("type", ""), "object"
+    )
+
+
+def _of_reference(name: str, schema: Mapping[str, Any]) -> str:
+    if "enum" in schema["$defs"][name]:
+        return _type(schema["$defs"][name], schema)
+    text = f"[{_title(name)}](#{_anchor(_title(name))})"
+    return f"host, or {text}" if "anyOf" in schema["$defs"][name] else text
+
+
+def _title(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _default(value: Mapping[str, Any]) -> str:
+    default = value.get("default")
+    if default in (None, [], {}):
+        return "—"
+    return f"`{json.dumps(default) if not isinstance(default, str) else default}`"
+
+
+# --- command line
+
+
+def command_line() -> str:
+    """Every command and option, from the help that the command line itself prints."""
+    import typer
+
+    from ecr_pull_through_cache.cli import app
+
+    root = typer.main.get_command(app)
+    commands = root.commands  # type: ignore[attr-defined]
+    parts = [
+        "# Command line\n",
+        (
+            "`ecr-pull-through COMMAND --help` prints the same. A mistake is one sentence on standard error and exit code 2; "
+            "other exit codes are said with the command.\n"
+        ),
+        "| command | what it does |\n|---|---|",
+        *(f"| [`{name}`](#{name}) | {_cell(_summary(commands[name].help))} |" for name in sorted(commands)),
+        "",
+    ]
+    parts.extend(_command(name, commands[name]) for name in sorted(commands))
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _command(name: str, command: Any) -> str:
+    context = command.make_context(name, [], resilient_parsing=True)
+    usage = " ".join(["ecr-pull-through", name, *command.collect_usage_pieces(context)])
+    text, _, example = command.help.partition("Example:")
+    rows = [_parameter(p, context) for p in command.params if not getattr(p, "hidden", False)]
+    return "\n".join(
+        [
+            f"## {name}\n",
+            f"{_plain(text)}\n",
+            f"Usage: `{usage}`\n",
+            "<!-- not run: needs an AWS account -->"
+            if _needs_aws(command)
+            else "<!-- run by tests/cli/test_help.py -->",
+            f"```sh\n{_wrapped(' '.join(example.split()))}\n```\n",
+            "| option | what it is |\n|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _needs_aws(command: Any) -> bool:
+    return any(parameter.name == "profile" for parameter in command.params)
+
+
+def _parameter(parameter: Any, context: Any) -> str:
+    record = parameter.get_help_record(context)
+    left, right = record if record else (parameter.name, "")
+    if "<list[" in left:
+        left = re.sub(r"<list\[(.+)\]>", r"<\1>", left)
+        right = right if "given again" in right else f"{right.rstrip('.')}; may be given again."
+    right = re.sub(r"\s*\[required\]", " **Required.**", right)
+    right = re.sub(r"\s*\[default: ([^\]]*)\]", r" Default: `\1`.", right)
+    return f"| `{_cell(left)}` | {_cell(right)} |"
+
+
+def _wrapped(command: str) -> str:
+    """A command over several lines where it is long, broken before options."""
+    lines, line = [], ""
+    for word in re.split(r" (?=--|> )", command):
+        if line and len(line) + len(word) > 100:
+            lines.append(f"{line} \\")
+            line = f"  {word}"
+        else:
+            line = f"{line} {word}" if line else word
+    return "\n".join([*lines, line])
+
+
+def _summary(text: str) -> str:
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+# --- upstreams and quotas
+
+
+def upstreams() -> str:
+    """The catalogue of upstream registries, and the quotas that are checked at synthesis."""
+    from ecr_pull_through_cache import quotas
+    from ecr_pull_through_cache.images import Upstream
+
+    rows = [
+        f"| `{u.host}` | {', '.join(f'`{host}`' for host in u.hosts)} | `{u.name}` | `{u.url}` | {u.credentials.value} |"
+        for u in Upstream.catalogue()
+    ]
+    azure = Upstream.azure("example.azurecr.io")
+    limits = [q for q in vars(quotas).values() if isinstance(q, quotas.Quota)]
+    return (
+        "\n".join(
+            [
+                "# Upstreams and quotas\n",
+                "## Upstream registries\n",
+                "What Amazon ECR can pull through. A test compares the list with the API model of botocore.\n",
+                "| in the configuration | images are named by | `upstreamRegistry` | `upstreamRegistryUrl` | credentials |",
+                "|---|---|---|---|---|",
+                *rows,
+                f"| `NAME.azurecr.io` | the same host | `{azure.name}` | the same host | {azure.credentials.value} |",
+                (
+                    "| `ACCOUNT.dkr.ecr.REGION.amazonaws.com` | that host, its dual-stack and its FIPS host | `ecr` "
+                    "| the same host | none; a role where the upstream is in another account |"
+                ),
+                "",
+                (
+                    "A reference without a registry means Docker Hub, and one without a path its official images: `nginx` is "
+                    "`docker.io/library/nginx`, and through the cache `library/` must be written out.\n"
+                ),
+                (
+                    "Other registries (gcr.io, mcr.microsoft.com, nvcr.io, docker.elastic.co, reg.kyverno.io …) ECR refuses with "
+                    "`UnsupportedUpstreamRegistryException`; see [Troubleshooting](../troubleshooting.md"
+                    "#unsupportedupstreamregistryexception).\n"
+                ),
+                "No rule can be made in China and in AWS GovCloud (US); see [China and GovCloud](../how-to/china.md).\n",
+                "## Quotas\n",
+                (
+                    "What a configuration can run into, with the default of the service. An adjustable one is a warning at "
+                    "synthesis, another one an error. ([Amazon ECR service quotas]"
+                    "(https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html))\n"
+                ),
+                "| quota | default | adjustable |\n|---|---|---|",
+                *(f"| {q.name} | {q.value:,} | {'yes' if q.adjustable else 'no'} |" for q in limits),
+            ]
+        )
+        + "\n"
+    )
+
+
+# --- text
+
+
+def _plain(text: str) -> str:
+    """Docstring markup as Markdown."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
+    return " ".join(text.replace("``", "`").split())
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("\\|", "|").replace("|", "\\|")
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+if __name__ == "__main__":
+    REFERENCE.mkdir(exist_ok=True)
+    for file_name, content in pages().items():
+        (REFERENCE / file_name).write_text(content)
