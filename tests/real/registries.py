@@ -114,14 +114,31 @@ class Pusher:
         return self.manifest(repository, tag, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 
 
+SAID = {
+    "denied upstream": (403, "The authentication to the upstream registry failed. Verify the credentials of the rule."),
+    "too many upstream": (429, "Too many requests were sent to the upstream registry."),
+    "quota": (400, "The repository cannot be created, for the limit of repositories is reached."),
+}
+"""Errors that come with a sentence of ECR's kind."""
+
+
 @dataclass
 class Faults:
-    """What goes wrong: called for each request with its path; what it returns is done instead of answering."""
+    """What goes wrong, and what was seen and answered meanwhile.
+
+    :param choose: called for each request with its path; what it returns is done instead of answering.
+    :param held: digest by repository and tag or digest of every manifest that was answered.
+    """
 
     choose: Callable[[str], str | None] = lambda path: None
     seen: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=lambda: {TOKEN})
     received: int = 0
+    held: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """As if nothing had been asked yet."""
+        self.__init__()  # type: ignore[misc]
 
 
 class _Front(BaseHTTPRequestHandler):
@@ -151,6 +168,9 @@ class _Front(BaseHTTPRequestHandler):
             self._answer(429, ERROR, Retry_After=fault.rpartition(" ")[2])
         elif fault.isdigit():
             self._answer(int(fault), ERROR)
+        elif fault in SAID:
+            status, message = SAID[fault]
+            self._answer(status, json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode())
         elif self.headers.get("Authorization") not in self.faults.tokens:
             self._answer(401, ERROR)
         else:
@@ -176,6 +196,10 @@ class _Front(BaseHTTPRequestHandler):
             body = body.replace(b'"schemaVersion": 2', b'"schemaVersion":  2')
         with self.lock:
             self.faults.received += len(body)
+            repository, _, reference = self.path.removeprefix("/v2/").partition("/manifests/")
+            if got.status == 200 and reference:
+                digest = digest_of(body)
+                self.faults.held |= {(repository, reference): digest, (repository, digest): digest}
         kept = ("Content-Type", "Docker-Content-Digest")
         self._answer(got.status, body, **{k.replace("-", "_"): got.headers[k] for k in kept if got.headers.get(k)})
 

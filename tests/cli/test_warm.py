@@ -1,0 +1,229 @@
+"""`warm` as people run it: a process of its own, against a registry that pulls through another and ECR's API before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.corpus import DIGEST, HOST
+from tests.real.ecr_api import EcrApi, ecr_api, environment
+from tests.real.registries import Cache, cache
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+RULES = ["--registry", HOST, "--cache", "k8s=registry.k8s.io"]
+IMAGES = [(f"team/app-{n % 5}", f"v{n}") for n in range(20)]
+
+
+@dataclass
+class Stage:
+    """What the process talks to."""
+
+    cache: Cache
+    api: EcrApi
+    digests: dict[tuple[str, str], str]
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        at = ["--registry-url", f"http://{self.cache.host}"]
+        return [str(Path(sys.executable).with_name("ecr-pull-through")), "warm", *RULES, *at, *map(str, arguments)]
+
+    def run(self, *arguments: str | Path, stdin: str = "", expect: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments), input=stdin, capture_output=True, text=True, env=self.environment, check=False
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment(self.api, dict(os.environ))
+
+
+@pytest.fixture(scope="module")
+def running():
+    with cache() as registry, ecr_api() as api:
+        digests = {image: registry.upstream.image(*image) for image in IMAGES}
+        yield Stage(registry, api, digests)
+
+
+@pytest.fixture
+def stage(running):
+    """A cache with nothing in it, as far as ECR's API knows."""
+    running.cache.faults.reset()
+    running.api.reset()
+    running.api.held = running.cache.faults.held
+    return running
+
+
+NAMES = [f"registry.k8s.io/{repository}:{tag}" for repository, tag in IMAGES]
+
+
+def test_what_was_there_is_told_from_what_was_imported(stage):
+    assert stage.run(*NAMES[:3]).stderr == "3 imported, 0 there already, 0 done earlier, 0 failed\n"
+    assert stage.run(*NAMES[:5]).stderr == "2 imported, 3 there already, 0 done earlier, 0 failed\n"
+
+
+def test_lists_are_files_and_pipes_with_remarks(stage, tmp_path):
+    (tmp_path / "list").write_text(f"# ours\n{NAMES[0]} # the first\n\n{HOST}/k8s/team/app-1:v1\n")
+    done = stage.run(f"@{tmp_path / 'list'}", "-", "--json", stdin=f"{NAMES[2]}\nmcr.microsoft.com/x\n")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["image"] for line in lines} == {f"{HOST}/k8s/{r}:{t}" for r, t in IMAGES[:3]}
+    assert {line["digest"] for line in lines} == {stage.digests[image] for image in IMAGES[:3]}
+    assert "mcr.microsoft.com/x: passed over: no rule caches this registry" in done.stderr
+    assert "passed over: 1, no rule caches this registry" in done.stderr
+
+
+def test_what_fails_is_told_by_its_reason_and_the_rest_is_done(stage):
+    stage.cache.faults.choose = lambda path: {
+        "v1": "denied upstream", "v2": "403", "v3": "too many upstream", "v4": "quota",
+    }.get(path.rpartition("/")[2])  # fmt: skip
+    done = stage.run(*NAMES[:6], "registry.k8s.io/none:1", expect=1)
+    heads = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        "no such image: 1",
+        "upstream credentials: 1",
+        "the upstream's rate limit: 1",
+        "import not allowed: 1",
+        "quota: 1",
+        "2 imported, 0 there already, 0 done earlier, 5 failed",
+    ]
+
+
+class TestDigests:
+    """An image that is pinned by digest alone is imported by the tag that an inventory knows for it."""
+
+    @pytest.fixture
+    def pinned(self, stage):
+        stage.cache.faults.choose = lambda path: (
+            "404" if "/manifests/sha256:" in path and not stage.cache.faults.held else None
+        )
+        return f"registry.k8s.io/team/app-0@{stage.digests[IMAGES[0]]}"
+
+    def test_it_cannot_be_imported_without(self, stage, pinned):
+        said = stage.run(pinned, expect=1).stderr
+        assert said.startswith("pinned by digest: 1\n")
+        assert "give the tag that carries the digest: NAME:TAG@DIGEST" in said
+
+    def test_a_list_of_tags(self, stage, pinned, tmp_path):
+        (tmp_path / "tags").write_text(f"registry.k8s.io/team/app-0:v0@{stage.digests[IMAGES[0]]}\n")
+        assert "1 imported" in stage.run(pinned, "--tags-from", tmp_path / "tags").stderr
+
+    def test_an_inventory(self, stage, pinned, tmp_path):
+        entry = {"image": "registry.k8s.io/team/app-0:v0", "digests": [stage.digests[IMAGES[0]]]}
+        (tmp_path / "tags").write_text(json.dumps([entry]))
+        assert "1 imported" in stage.run(pinned, "--tags-from", tmp_path / "tags").stderr
+
+    def test_the_cache_holds_it_already(self, stage, pinned):
+        stage.run(NAMES[0])
+        assert "0 imported, 1 there already" in stage.run(pinned).stderr
+
+    def test_something_else_than_tags(self, stage, tmp_path):
+        (tmp_path / "tags").write_text("[1]")
+        assert "this is neither an inventory" in stage.run(NAMES[0], "--tags-from", tmp_path / "tags", expect=2).stderr
+
+
+class TestReplicas:
+    def test_an_image_is_done_when_its_replicas_are(self, stage):
+        stage.api.destinations = ("eu-central-1",)
+        stage.api.replicas = {"eu-central-1": "IN_PROGRESS"}
+        left = stage.run(NAMES[0], "--replicas", "--wait", "0.1", expect=1).stderr
+        assert "it is not in 111122223333/eu-central-1 after 0 seconds; run this again" in left
+        stage.api.replicas = {"eu-central-1": "COMPLETE"}
+        stage.run(NAMES[0], "--replicas")
+
+    def test_a_replication_that_failed_is_said_to_have(self, stage):
+        stage.api.destinations = ("eu-central-1",)
+        stage.api.replicas = {"eu-central-1": "FAILED"}
+        assert (
+            "its replication to 111122223333/eu-central-1 failed" in stage.run(NAMES[0], "--replicas", expect=1).stderr
+        )
+
+    def test_where_ecr_has_no_status_the_destination_is_asked(self, stage):
+        stage.api.destinations = ("eu-central-1",)
+        stage.run(NAMES[0], "--replicas")
+        assert stage.api.calls["DescribeImages"] == 2
+
+    def test_a_registry_that_replicates_nothing_has_no_replicas_to_wait_for(self, stage):
+        stage.run(NAMES[0], "--replicas")
+        assert stage.api.calls["DescribeImageReplicationStatus"] == 0
+
+    def test_waiting_and_not_waiting_exclude_each_other(self, stage):
+        assert "give one of them" in stage.run(NAMES[0], "--replicas", "--no-wait", expect=2).stderr
+
+
+class TestStopping:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+    def test_a_signal_ends_it_in_order_and_it_goes_on_from_there(self, stage, tmp_path, number):
+        journal = tmp_path / "journal"
+        (tmp_path / "list").write_text("\n".join(NAMES))
+        stage.cache.faults.choose = lambda path: time.sleep(0.05)
+        command = stage.command(f"@{tmp_path / 'list'}", "--journal", journal, "--concurrency", "2")
+        process = subprocess.Popen(command, env=stage.environment, stderr=subprocess.PIPE, text=True)
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 4:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 128 + number
+        assert "the same command goes on from the journal" in said
+        assert ", 0 failed" in said
+        done = journal.read_bytes().count(b"\n")
+        assert 4 <= done < len(NAMES)
+        stage.cache.faults.reset()
+        again = stage.run(f"@{tmp_path / 'list'}", "--journal", journal).stderr
+        assert f"{done} done earlier, 0 failed" in again
+
+    def test_what_it_waits_for_does_not_hold_it_up(self, stage):
+        stage.api.looks = 1_000_000
+        process = subprocess.Popen(stage.command(NAMES[0]), env=stage.environment, stderr=subprocess.PIPE, text=True)
+        while not stage.api.calls["BatchCheckLayerAvailability"]:
+            time.sleep(0.01)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert time.monotonic() - begin < 5
+        assert said.splitlines()[-1] == "stopped after 0 images; give --journal FILE, and it can go on"
+
+    def test_a_journal_knows_what_was_asked_for(self, stage, tmp_path):
+        """What was imported for one platform only, or without waiting, is not done for those who ask for more."""
+        journal = ["--journal", tmp_path / "journal"]
+        stage.run(NAMES[0], *journal, "--platform", "linux/arm64")
+        stage.run(NAMES[0], *journal, "--no-wait")
+        assert "0 done earlier" in stage.run(NAMES[0], *journal).stderr
+        assert "1 done earlier" in stage.run(NAMES[0], *journal).stderr
+
+
+def test_whoever_may_not_have_a_token_learns_it_once(stage):
+    stage.api.choose = lambda operation: "AccessDeniedException" if operation == "GetAuthorizationToken" else None
+    said = stage.run(*NAMES, expect=2).stderr
+    assert said.count("\n") == 1
+    assert said.startswith("error: ecr:GetAuthorizationToken is not allowed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["@none"], "none: No such file or directory"),
+        (["mcr.microsoft.com/x"], "nothing to do"),
+        (["Nginx"], "nothing to do"),
+        ([NAMES[0], "--registry-url", "http://example.com"], "in the clear"),
+    ],
+)
+def test_mistakes_are_sentences(stage, arguments, said):
+    assert said in stage.run(*arguments, expect=2).stderr
+
+
+def test_a_journal_that_cannot_be_written_is_a_sentence(stage):
+    assert "the journal cannot be" in stage.run(*NAMES[:2], "--journal", "/dev/full", expect=2).stderr
+
+
+def test_digest_in_the_list_is_kept_apart(stage):
+    assert "pinned by digest: 1" in stage.run(f"registry.k8s.io/team/app-0:v0@{DIGEST}", expect=1).stderr
