@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .ecr_endpoints import EcrEndpoints
     from .errors import UserError
     from .image_rewrite_policy import ImageRewritePolicy
+    from .image_warmer import ImageWarmer
     from .images import (
         ROOT,
         CachedUpstream,
@@ -57,6 +58,7 @@ _HOME_OF = {
     "IPullThroughCacheRule": "pull_through_cache_rule",
     "ImageReference": "images",
     "ImageRewritePolicy": "image_rewrite_policy",
+    "ImageWarmer": "image_warmer",
     "InvalidImageReference": "images",
     "Kyverno": "kyverno",
     "LifecycleAction": "lifecycle",
@@ -108,6 +110,7 @@ __all__ = [
     "IPullThroughCacheRule",
     "ImageReference",
     "ImageRewritePolicy",
+    "ImageWarmer",
     "InvalidImageReference",
     "Kyverno",
     "LifecycleAction",

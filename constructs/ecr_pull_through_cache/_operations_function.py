@@ -1,0 +1,101 @@
+"""A Lambda function that runs a handler of ``functions``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+from constructs import Construct
+
+from ._lambda_asset import operations_code
+from .cache_registry import CacheRegistry
+from .images import ROOT
+from .operations.least_privilege import On, actions_of
+
+
+class OperationsFunction(Construct):
+    """A Lambda function with a role and a log group of its own, which may do nothing but write its log.
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param handler: module of ``functions``, a dot, and the function in it.
+    :param description: what it does.
+    :param timeout: after which Lambda stops it, at most 15 minutes.
+    :param environment: environment variables; no secrets.
+    :param memory_size: MiB of memory, from which processor time follows.
+    :param log_retention: how long its log is kept.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        handler: str,
+        description: str,
+        timeout: cdk.Duration,
+        environment: Mapping[str, str] | None = None,
+        memory_size: int = 256,
+        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+    ) -> None:
+        super().__init__(scope, id)
+        self.log_group = logs.LogGroup(
+            self, "LogGroup", retention=log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
+        )
+        """Where it writes."""
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"{description}: what its function may do",
+        )
+        """What it may do."""
+        self.log_group.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Resource",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            code=operations_code(),
+            handler=f"{__package__}.functions.{handler}",
+            description=description,
+            role=self.role,
+            timeout=timeout,
+            memory_size=memory_size,
+            environment=dict(environment or {}),
+            log_group=self.log_group,
+        )
+        """The function."""
+
+    def allow(self, *actions: str, on: str | list[str]) -> None:
+        """Let it do something.
+
+        :param actions: IAM actions.
+        :param on: ARN, or ARNs, of what it does that to.
+        """
+        resources = [on] if isinstance(on, str) else on
+        self.role.add_to_policy(iam.PolicyStatement(actions=sorted(actions), resources=resources))
+
+    def allow_verb(
+        self, verb: str, options: Collection[str], *, registry: CacheRegistry, repository_prefixes: Sequence[str]
+    ) -> None:
+        """Let it do what a verb of the command line does, and no more.
+
+        :param verb: ``warm``, ``backfill``, ``check`` or ``purge``.
+        :param options: the options by which it needs more; see ``operations.least_privilege``.
+        :param registry: where.
+        :param repository_prefixes: under which prefixes.
+        """
+        on = {
+            On.EVERYTHING: ["*"],
+            On.REGISTRY: [registry.repositories(ROOT)],
+            On.REPOSITORIES: [registry.repositories(prefix) for prefix in repository_prefixes],
+        }
+        for statement in actions_of(verb, options):
+            self.role.add_to_policy(
+                iam.PolicyStatement(sid=statement.sid, actions=sorted(statement.actions), resources=on[statement.on])
+            )

@@ -1,0 +1,202 @@
+"""Images brought into the cache, batch by batch of a Step Functions Distributed Map.
+
+A batch goes round until nothing of it is pending: what is done is not done again, what may still succeed is tried again
+after a pause, and what cannot succeed is said at once.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..errors import UserError
+from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Reason, Upstream
+from ..operations.aws import EcrLayers, EcrToken, ecr_client, registry_of
+from ..operations.registry import Failure, RateLimit, RegistryClient, Retries
+from ..operations.warming import State, Warmed, Warmer, WarmOptions
+
+SETTINGS = "WARMING"
+"""Environment variable with what :func:`settings` gives, as JSON."""
+
+MARGIN = 60.0
+"""Seconds before Lambda's own time-out in which a batch is given back: longer than one request may take."""
+
+_PASSING = frozenset(
+    {Failure.NOT_COMPLETE, Failure.NO_ANSWER, Failure.RATE_LIMIT, Failure.UPSTREAM_RATE_LIMIT, Failure.OTHER}
+)
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
+
+
+def settings(
+    mapping: CacheMapping,
+    *,
+    platforms: Iterable[str] = (),
+    referrers: bool = False,
+    rate: float = 0,
+    rounds: int = 5,
+    registry_url: str | None = None,
+) -> dict[str, Any]:
+    """What a function is told, ready for JSON.
+
+    :param mapping: registry and upstreams.
+    :param platforms: platforms to import; all of them if left out.
+    :param referrers: whether signatures and bills of materials are imported too.
+    :param rate: requests a second of one invocation, 0 for no limit.
+    :param rounds: how often a batch goes round before what is pending has failed.
+    :param registry_url: where the registry is reached, if not under its own host.
+    """
+    return {
+        "registry": mapping.registry,
+        "upstreams": [
+            [rule.upstream.host, rule.repository_prefix, rule.upstream_repository_prefix] for rule in mapping.rules
+        ],
+        "platforms": list(platforms),
+        "referrers": referrers,
+        "rate": rate,
+        "rounds": rounds,
+        "registryUrl": registry_url,
+    }
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Import what is pending of a batch.
+
+    :param event: ``Items`` of the map, each with its ``image``; or what this returned for the batch before.
+    :param context: Lambda's context, for the time that is left.
+    :returns: ``done`` with digests, ``failed`` with reasons, ``pending`` images, the ``round`` and a ``pause`` in seconds.
+    """
+    given = json.loads(os.environ[SETTINGS])
+    batch = _Batch(event, rounds=given["rounds"])
+    wanted: dict[str, list[str]] = {}
+    for image, original in _cached(batch.images, _mapping(given), batch):
+        wanted.setdefault(image, []).append(original)
+    if wanted:
+        left = context.get_remaining_time_in_millis() / 1000 - MARGIN
+        _warm(given, wanted, batch, left)
+    return batch.result()
+
+
+class _Batch:
+    """A batch on its way: what became of each image so far."""
+
+    def __init__(self, event: Mapping[str, Any], *, rounds: int) -> None:
+        items = (str(item.get("image", "")).partition("#")[0].strip() for item in event.get("Items", ()))
+        self.images = list(dict.fromkeys(event.get("pending", ()) or filter(None, items)))
+        self._last = rounds
+        self._round = int(event.get("round", 0)) + 1
+        self._done: list[dict[str, str]] = list(event.get("done", ()))
+        self._failed: list[dict[str, str]] = list(event.get("failed", ()))
+        self._seen: set[str] = set()
+        self._reasons: dict[str, str] = {}
+
+    def done(self, image: str, digest: str) -> None:
+        self._seen.add(image)
+        self._done.append({"image": image, "digest": digest})
+
+    def failed(self, image: str, reason: str) -> None:
+        self._seen.add(image)
+        self._failed.append({"image": image, "reason": reason})
+
+    def pending(self, image: str, reason: str) -> None:
+        self._reasons[image] = reason
+
+    def result(self) -> dict[str, Any]:
+        pending = [image for image in self.images if image not in self._seen]
+        if self._round >= self._last:
+            for image in pending:
+                self.failed(image, self._reasons.get(image, "its batch ran out of time; run this again"))
+            pending = []
+        # Many batches wait for the same registry: they do not come back at once.
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._round - 1)) * (0.5 + random.random() / 2)  # noqa: S311
+        return {
+            "done": self._done,
+            "failed": self._failed,
+            "pending": pending,
+            "round": self._round,
+            "pause": round(pause),
+        }
+
+
+def _mapping(given: Mapping[str, Any]) -> CacheMapping:
+    return CacheMapping(
+        registry=given["registry"],
+        rules=tuple(
+            CachedUpstream(
+                upstream=Upstream.from_host(host), repository_prefix=prefix, upstream_repository_prefix=below
+            )
+            for host, prefix, below in given["upstreams"]
+        ),
+        pinned_by_digest=PinnedByDigest.REWRITE,
+    )
+
+
+def _cached(images: Iterable[str], mapping: CacheMapping, batch: _Batch) -> Iterator[tuple[str, str]]:
+    """The names that images have in the cache, with those they were given by."""
+    for image in images:
+        try:
+            decision = mapping.decide(image)
+        except UserError as error:
+            batch.failed(image, str(error))
+            continue
+        if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED):
+            yield decision.image, image
+        else:
+            batch.failed(image, decision.reason.value)
+
+
+def _warm(given: Mapping[str, Any], wanted: Mapping[str, list[str]], batch: _Batch, seconds: float) -> None:
+    """Import images, and give up what is not done when the time is over."""
+    client, layers = _registry(given, len(wanted))
+    options = WarmOptions(
+        platforms=tuple(given["platforms"]),
+        referrers=given["referrers"],
+        concurrency=len(wanted),
+        wait=max(1.0, seconds),
+    )
+    warmer = Warmer(client, options, layers=layers)
+
+    def seen(result: Warmed) -> None:
+        for image in wanted[result.image]:
+            if result.state is not State.FAILED:
+                batch.done(image, result.digest or "")
+            elif result.failure in _PASSING:
+                batch.pending(image, result.reason or "")
+            else:
+                batch.failed(image, result.reason or "")
+
+    timer = threading.Timer(max(0.0, seconds), warmer.stop)
+    timer.start()
+    try:
+        warmer.warm(wanted, on_result=seen)
+    finally:
+        timer.cancel()
+        client.close()
+
+
+def _registry(given: Mapping[str, Any], connections: int) -> tuple[RegistryClient, EcrLayers]:
+    place = registry_of(given["registry"])
+    ecr, token = _ecr(place.region)
+    client = RegistryClient(
+        given["registry"],
+        authorization=token,
+        retries=Retries(tries=5, longest=30.0),
+        rate=RateLimit(given["rate"]),
+        connections=connections,
+        url=given["registryUrl"],
+        timeout=30.0,
+    )
+    return client, EcrLayers(ecr, place.account)
+
+
+@functools.cache
+def _ecr(region: str) -> tuple[Any, EcrToken]:
+    """Client and token outlive an invocation."""
+    ecr = ecr_client(region)
+    return ecr, EcrToken(ecr)

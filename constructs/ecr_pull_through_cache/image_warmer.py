@@ -1,0 +1,551 @@
+"""Images brought into a cache on a schedule, and whenever their list changes, at any scale."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_stepfunctions as sfn
+
+from constructs import Construct
+
+from ._checks import refuse
+from ._operations_function import OperationsFunction
+from .cache_registry import CacheRegistry
+from .errors import UserError
+from .functions.reporting import NAMESPACE
+from .functions.warming import SETTINGS, settings
+from .images import CacheMapping, EcrHost, ImageReference, Reason
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sns as sns
+
+LIST_KEY = "images.txt"
+"""Key of the list in the bucket, where no list is given in the app."""
+REPORTS, RESULTS = "reports/", "results/"
+"""Where in the bucket a run's report is, and what its map wrote."""
+
+_MOST_AT_ONCE = 1000
+_PER_BATCH = 20
+_FUNCTION_TIMEOUT = cdk.Duration.minutes(15)
+
+
+class ImageWarmer(Construct):
+    """Imports images into a cache before anybody pulls them: as ``ecr-pull-through warm`` does, and by the same code.
+
+    A Step Functions Distributed Map reads the list from S3 and gives it to Lambda functions in batches. A batch goes round
+    until each of its images is there or cannot be: what is done is not done again, and while layers are on their way nothing
+    runs. Nothing but manifests passes through the functions. Every run ends with a report in the bucket, below ``reports/``.
+
+    The list is one of two. Given as ``images`` it is an asset of the app, and a run starts after every deployment of the stack:
+    CloudFormation's own event starts it, which takes no custom resource and keeps no deployment waiting. Else it is the object
+    ``images.txt`` of the bucket, which others write, one image a line, and a run starts when it changes; a line may be a
+    comment that begins with ``#``. A bucket of one's own must send its events to EventBridge.
+
+    Images have the names of their upstream or of the cache, as ``ecr-pull-through inventory --output list`` gives them. One
+    that is pinned by digest needs its tag beside it, because ECR imports by tags alone.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param mapping: the cache: ``PullThroughCache.mapping()``, or registry and upstreams of one that exists.
+    :param images: the list, if it is the app's.
+    :param schedule: when to import it again, so that tags that moved upstream are new here too; not at all if left out.
+    :param platforms: platforms such as ``linux/arm64``; all of them if left out.
+    :param referrers: whether signatures and bills of materials are imported too.
+    :param tag_on_create: whether the creation template sets resource tags, which the function then needs permission for.
+    :param max_concurrency: how many batches of 20 images at once, 1 to 1,000.
+    :param requests_per_second: limit of all batches together; 0 for none.
+    :param registry_url: where the registry is reached, if not under its own host: ``https://HOST[:PORT]``.
+    :param bucket: bucket for list and reports; made, and kept when the stack goes, if left out.
+    :param encryption_key: key of the bucket; S3's own encryption if left out.
+    :param report_retention: how long reports are kept in the bucket that is made.
+    :param timeout: after which a run has failed.
+    :param alarm_topic: topic that is told when a run fails or images cannot be imported.
+    :raises UserError: when an image is not one of the cache, or a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        mapping: CacheMapping,
+        images: Sequence[str] = (),
+        schedule: scheduler.ScheduleExpression | None = None,
+        platforms: Sequence[str] = (),
+        referrers: bool = False,
+        tag_on_create: bool = False,
+        max_concurrency: int = 10,
+        requests_per_second: float = 200,
+        registry_url: str | None = None,
+        bucket: s3.IBucket | None = None,
+        encryption_key: kms.IKey | None = None,
+        report_retention: cdk.Duration | None = None,
+        timeout: cdk.Duration | None = None,
+        alarm_topic: sns.ITopic | None = None,
+    ) -> None:
+        if not 1 <= max_concurrency <= _MOST_AT_ONCE:
+            raise refuse(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
+        if requests_per_second < 0:
+            raise refuse(scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for none, and more")
+        try:
+            check_images(images, mapping)
+        except UserError as error:
+            raise refuse(scope, id, str(error)) from None
+
+        super().__init__(scope, id)
+        self.mapping = mapping
+        """The cache."""
+        self.registry = _registry_of(self, mapping)
+        """The registry that images are imported into."""
+        self.bucket = bucket or self._make_bucket(encryption_key, report_retention or cdk.Duration.days(90))
+        """Where reports are, and the list where it is not the app's."""
+        self.image_list = s3_assets.Asset(self, "ImageList", path=_list_file(images)) if images else None
+        """The app's own list, if it has one."""
+        each = math.ceil(requests_per_second / max_concurrency) if requests_per_second else 0
+        self.warm = OperationsFunction(
+            self,
+            "Warm",
+            handler="warming.handler",
+            description="Imports a batch of images into the pull through cache",
+            timeout=_FUNCTION_TIMEOUT,
+            environment={
+                SETTINGS: json.dumps(
+                    settings(mapping, platforms=platforms, referrers=referrers, rate=each, registry_url=registry_url)
+                )
+            },
+        )
+        """The function that imports a batch, with its role and log group."""
+        options = {"wait", *(["tags"] if tag_on_create else [])}
+        prefixes = [rule.repository_prefix for rule in mapping.rules]
+        self.warm.allow_verb("warm", options, registry=self.registry, repository_prefixes=prefixes)
+        self.report = OperationsFunction(
+            self,
+            "Report",
+            handler="reporting.handler",
+            description="Writes the report of a run of the pull through cache's warmer",
+            timeout=cdk.Duration.minutes(5),
+            memory_size=1024,
+        )
+        """The function that writes the report, with its role and log group."""
+        self.report.allow("s3:GetObject", on=self.bucket.arn_for_objects(f"{RESULTS}*"))
+        self.report.allow("s3:PutObject", on=self.bucket.arn_for_objects(f"{REPORTS}*"))
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            # Log delivery of Step Functions keeps within the size of its resource policy for groups of this name alone.
+            log_group_name=f"/aws/vendedlogs/states/{cdk.Names.unique_resource_name(self, max_length=80)}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        """Where the state machine writes."""
+        self.state_machine = self._make_state_machine(max_concurrency, timeout or cdk.Duration.hours(12))
+        """The state machine; its input is the ``bucket`` and ``key`` of a list."""
+        self.starter = self._make_starter()
+        """The role by which schedule and events start a run."""
+        self.schedule = self._make_schedule(schedule) if schedule is not None else None
+        """The schedule, if there is one."""
+        self.rule = self._make_rule()
+        """The rule that starts a run: after a deployment, or when the list in the bucket changes."""
+        self.alarms = self._make_alarms()
+        """Alarms on runs that fail and on images that cannot be imported."""
+        if alarm_topic is not None:
+            for alarm in self.alarms:
+                alarm.add_alarm_action(actions.SnsAction(alarm_topic))
+
+    @property
+    def function(self) -> lambda_.Function:
+        """The Lambda function that imports a batch."""
+        return self.warm.function
+
+    @property
+    def list_uri(self) -> str:
+        """Where the list is, as ``s3://BUCKET/KEY``."""
+        bucket, key = self._list
+        return f"s3://{bucket}/{key}"
+
+    @property
+    def reports_uri(self) -> str:
+        """Where reports are, as ``s3://BUCKET/PREFIX``."""
+        return f"s3://{self.bucket.bucket_name}/{REPORTS}"
+
+    def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody start a run.
+
+        :param grantee: a role, user or group.
+        """
+        return self.state_machine.grant_start_execution(grantee)
+
+    def grant_write_list(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody write the list in the bucket.
+
+        :param grantee: a role, user or group.
+        """
+        return self.bucket.grant_put(grantee, LIST_KEY)
+
+    def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody read the reports.
+
+        :param grantee: a role, user or group.
+        """
+        return self.bucket.grant_read(grantee, f"{REPORTS}*")
+
+    def metric(self, name: str, **options: Any) -> cloudwatch.Metric:
+        """A metric of the runs' reports.
+
+        :param name: ``ImagesWarmed`` or ``ImagesFailed``.
+        :param options: more about it, in the words of ``aws_cloudwatch.Metric``.
+        """
+        machine = {"StateMachine": self.state_machine.state_machine_name}
+        return cloudwatch.Metric(
+            namespace=NAMESPACE, metric_name=name, dimensions_map=machine, **{"statistic": "Sum", **options}
+        )
+
+    @property
+    def _list(self) -> tuple[str, str]:
+        if self.image_list is not None:
+            return self.image_list.s3_bucket_name, self.image_list.s3_object_key
+        return self.bucket.bucket_name, LIST_KEY
+
+    def _make_bucket(self, key: kms.IKey | None, retention: cdk.Duration) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.KMS if key is not None else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            bucket_key_enabled=True if key is not None else None,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+            lifecycle_rules=[
+                s3.LifecycleRule(id=f"Expire-{prefix.rstrip('/')}", prefix=prefix, expiration=retention)
+                for prefix in (REPORTS, RESULTS)
+            ]
+            + [
+                s3.LifecycleRule(
+                    id="Tidy",
+                    noncurrent_version_expiration=cdk.Duration.days(30),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
+                )
+            ],
+        )
+        # The L2's own switch makes a custom resource with a function of its own for what is one property here.
+        resource = cast("s3.CfnBucket", bucket.node.default_child)
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+        )
+        return bucket
+
+    def _make_state_machine(self, max_concurrency: int, timeout: cdk.Duration) -> sfn.StateMachine:
+        stack, partition = cdk.Stack.of(self), CacheRegistry.of_stack(self).partition
+        list_bucket, list_key = self._list
+        results = self.bucket.arn_for_objects(f"{RESULTS}*")
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            description="What the state machine that warms the pull through cache may do",
+        )
+        for sid, allowed, resources in (
+            ("ReadList", ["s3:GetObject"], [f"arn:{partition}:s3:::{list_bucket}/{list_key}"]),
+            # https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
+            (
+                "WriteResults",
+                ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+                [results],
+            ),
+            (
+                "RunBatches",
+                ["lambda:InvokeFunction"],
+                [self.warm.function.function_arn, self.report.function.function_arn],
+            ),
+        ):
+            role.add_to_policy(iam.PolicyStatement(sid=sid, actions=allowed, resources=resources))
+        if self.bucket.encryption_key is not None:
+            for user in (role, self.report.role):
+                self.bucket.encryption_key.grant_encrypt_decrypt(user)
+        machine = sfn.StateMachine(
+            self,
+            "Resource",
+            definition_body=sfn.DefinitionBody.from_string(
+                stack.to_json_string(
+                    definition(
+                        import_function=self.warm.function.function_arn,
+                        report_function=self.report.function.function_arn,
+                        bucket=self.bucket.bucket_name,
+                        max_concurrency=max_concurrency,
+                        timeout_seconds=timeout.to_seconds(),
+                        partition=partition,
+                    )
+                )
+            ),
+            role=role,
+            tracing_enabled=True,
+            logs=sfn.LogOptions(destination=self.log_group, level=sfn.LogLevel.ALL),
+        )
+        # A policy of its own, for it names the state machine, which waits for the role's other one.
+        # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+        runs = f"arn:{partition}:states:{stack.region}:{stack.account}:execution:{machine.state_machine_name}"
+        iam.Policy(
+            self,
+            "MapPolicy",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    sid="StartBatches", actions=["states:StartExecution"], resources=[machine.state_machine_arn]
+                ),
+                iam.PolicyStatement(
+                    sid="FollowBatches",
+                    actions=["states:DescribeExecution", "states:StopExecution"],
+                    resources=[f"{runs}:*", f"{runs}/*"],
+                ),
+            ],
+        )
+        return machine
+
+    def _make_starter(self) -> iam.Role:
+        here = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}}
+        role = iam.Role(
+            self,
+            "StartRole",
+            assumed_by=iam.CompositePrincipal(
+                iam.ServicePrincipal("scheduler.amazonaws.com", conditions=here),
+                iam.ServicePrincipal("events.amazonaws.com", conditions=here),
+            ),
+            description="Starts the state machine that warms the pull through cache",
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["states:StartExecution"], resources=[self.state_machine.state_machine_arn])
+        )
+        return role
+
+    def _make_schedule(self, expression: scheduler.ScheduleExpression) -> scheduler.CfnSchedule:
+        bucket, key = self._list
+        return scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            schedule_expression=expression.expression_string,
+            schedule_expression_timezone=expression.time_zone.timezone_name if expression.time_zone else None,
+            # Upstreams count requests; nobody waits for the minute.
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                mode="FLEXIBLE", maximum_window_in_minutes=15
+            ),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self.state_machine.state_machine_arn,
+                role_arn=self.starter.role_arn,
+                input=cdk.Stack.of(self).to_json_string({"bucket": bucket, "key": key}),
+            ),
+            description="Imports images into the pull through cache",
+        )
+
+    def _make_rule(self) -> events.CfnRule:
+        bucket, key = self._list
+        stack = cdk.Stack.of(self)
+        if self.image_list is not None:
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
+            pattern = {
+                "source": ["aws.cloudformation"],
+                "detail-type": ["CloudFormation Stack Status Change"],
+                "detail": {
+                    "stack-id": [stack.stack_id],
+                    "status-details": {"status": ["CREATE_COMPLETE", "UPDATE_COMPLETE"]},
+                },
+            }
+        else:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+            pattern = {
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"bucket": {"name": [bucket]}, "object": {"key": [key]}},
+            }
+        return events.CfnRule(
+            self,
+            "Changed",
+            event_pattern=pattern,
+            state="ENABLED",
+            targets=[
+                events.CfnRule.TargetProperty(
+                    id="StateMachine",
+                    arn=self.state_machine.state_machine_arn,
+                    role_arn=self.starter.role_arn,
+                    input=stack.to_json_string({"bucket": bucket, "key": key}),
+                )
+            ],
+            description="Imports images into the pull through cache when their list may have changed",
+        )
+
+    def _make_alarms(self) -> tuple[cloudwatch.Alarm, ...]:
+        hour = cdk.Duration.hours(1)
+        machine = self.state_machine
+        return (
+            _alarm(self, "RunsFailed", machine.metric_failed(period=hour), "A run of the warmer failed"),
+            _alarm(self, "RunsTimedOut", machine.metric_timed_out(period=hour), "A run of the warmer took too long"),
+            _alarm(
+                self,
+                "ImagesFailed",
+                self.metric("ImagesFailed", period=hour),
+                "Images could not be imported; the report in the bucket names them",
+            ),
+        )
+
+
+def definition(
+    *,
+    import_function: str,
+    report_function: str,
+    bucket: str,
+    max_concurrency: int = 10,
+    timeout_seconds: float = 43_200,
+    partition: str = "aws",
+) -> dict[str, Any]:
+    """The state machine, in the Amazon States Language.
+
+    https://states-language.net
+
+    :param import_function: ARN of the function that imports a batch.
+    :param report_function: ARN of the function that writes the report.
+    :param bucket: name of the bucket for results and report.
+    :param max_concurrency: how many batches at once.
+    :param timeout_seconds: after which a run has failed.
+    :param partition: ``aws``, or a token.
+    """
+    service = f"arn:{partition}:states:::"
+
+    def invoke(function: str, **more: Any) -> dict[str, Any]:
+        return {
+            "Type": "Task",
+            "Resource": f"{service}lambda:invoke",
+            "OutputPath": "$.Payload",
+            "Retry": [
+                {
+                    "ErrorEquals": ["States.ALL"],
+                    "IntervalSeconds": 5,
+                    "BackoffRate": 2,
+                    "MaxDelaySeconds": 300,
+                    "MaxAttempts": 6,
+                    "JitterStrategy": "FULL",
+                }
+            ],
+            **more,
+            "Parameters": {"FunctionName": function, **more.get("Parameters", {})},
+        }
+
+    batch = {
+        "Import": invoke(import_function, Parameters={"Payload.$": "$"}, Next="Finished"),
+        "Finished": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.pending[0]", "IsPresent": True, "Next": "Wait"}],
+            "Default": "Done",
+        },
+        "Wait": {"Type": "Wait", "SecondsPath": "$.pause", "Next": "Import"},
+        "Done": {"Type": "Succeed"},
+    }
+    report = {
+        "results.$": "$.results",
+        "list": {"bucket.$": "$.bucket", "key.$": "$.key"},
+        "execution.$": "$$.Execution.Name",
+        "stateMachine.$": "$$.StateMachine.Name",
+        "report": {"Bucket": bucket, "Key.$": f"States.Format('{REPORTS}{{}}.json', $$.Execution.Name)"},
+    }
+    return {
+        "Comment": "Imports images into the Amazon ECR pull through cache",
+        "TimeoutSeconds": timeout_seconds,
+        "StartAt": "Warm",
+        "States": {
+            "Warm": {
+                "Type": "Map",
+                "Label": "Batches",
+                "ItemReader": {
+                    "Resource": f"{service}s3:getObject",
+                    "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["image"]},
+                    "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.key"},
+                },
+                "ItemBatcher": {"MaxItemsPerBatch": _PER_BATCH},
+                "MaxConcurrency": max_concurrency,
+                # A batch that failed stops no other one; the report says what became of its images.
+                "ToleratedFailurePercentage": 100,
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                    "StartAt": "Import",
+                    "States": batch,
+                },
+                "ResultWriter": {
+                    "Resource": f"{service}s3:putObject",
+                    "Parameters": {"Bucket": bucket, "Prefix": RESULTS.rstrip("/")},
+                },
+                "ResultPath": "$.results",
+                "Next": "Report",
+            },
+            "Report": invoke(report_function, Parameters={"Payload": report}, End=True),
+        },
+    }
+
+
+def check_images(images: Sequence[str], mapping: CacheMapping) -> None:
+    """Refuse a list with an image that cannot be imported into a cache.
+
+    :param images: references, upstream's names or the cache's.
+    :param mapping: the cache.
+    :raises UserError: for the first of them; the message says why.
+    """
+    for image in images:
+        decision = mapping.decide(image)
+        if decision.reason is Reason.NO_RULE:
+            known = ", ".join(rule.upstream.host for rule in mapping.rules)
+            raise UserError(f"{image!r} is not an image of an upstream that is cached here; cached are {known}")
+        reference = ImageReference.parse(image)
+        if reference.digest and not reference.tag:
+            raise UserError(f"{image!r} is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST")
+
+
+def _registry_of(scope: Construct, mapping: CacheMapping) -> CacheRegistry:
+    host = EcrHost.parse(mapping.registry)
+    # A host with tokens in it is that of the stack's own environment.
+    return CacheRegistry(account=host.account, region=host.region) if host else CacheRegistry.of_stack(scope)
+
+
+def _list_file(images: Sequence[str]) -> str:
+    text = "".join(f"{image}\n" for image in dict.fromkeys(images))
+    folder = Path(_scratch().name, hashlib.sha256(text.encode()).hexdigest())
+    folder.mkdir(exist_ok=True)
+    (folder / LIST_KEY).write_text(text)
+    return str(folder / LIST_KEY)
+
+
+@functools.cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """Kept until the process ends: an asset is copied into the cloud assembly when it is made."""
+    return tempfile.TemporaryDirectory(prefix="ecr-pull-through-")
+
+
+def _alarm(scope: Construct, id: str, metric: cloudwatch.IMetric, description: str) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
+        scope,
+        id,
+        metric=metric,
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        alarm_description=description,
+    )
