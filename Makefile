@@ -100,6 +100,11 @@ docs: $(VENV)/.installed-docs ## the documentation as a site, in site/; writes t
 	$(BIN)/python -m tools.docs.pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+.PHONY: diagrams
+diagrams: $(VENV)/.installed ## the pictures of environments/example.yaml, in docs/images and in pages with a place for them
+	$(BIN)/ecr-pull-through diagram --format svg --output docs/images/example.svg
+	grep -rlxF --include='*.md' '<!-- ecr-pull-through diagram -->' README.md docs | xargs -r -n 1 $(BIN)/ecr-pull-through diagram --into
+
 $(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
 	$(BIN)/python -m venv $(VENV)/release
 	$(VENV)/release/bin/pip install --quiet --require-hashes -r requirements-release.txt

@@ -13,7 +13,7 @@ import typer
 
 from .._version import __version__
 from ..errors import UserError
-from . import backfill, charts, check, clusters, describe, image, init, inventory, policy, purge, rewrite, warm
+from . import backfill, charts, check, clusters, describe, diagram, image, init, inventory, policy, purge, rewrite, warm
 
 app = typer.Typer(
     name="ecr-pull-through",
@@ -38,7 +38,21 @@ def _root(
     """Put an Amazon ECR pull through cache between clusters and public registries, and live with it."""
 
 
-for _area in (init, describe, image, rewrite, charts, clusters, policy, inventory, warm, check, backfill, purge):
+for _area in (
+    init,
+    describe,
+    diagram,
+    image,
+    rewrite,
+    charts,
+    clusters,
+    policy,
+    inventory,
+    warm,
+    check,
+    backfill,
+    purge,
+):
     _area.register(app)
 
 
