@@ -103,7 +103,7 @@ docs: $(VENV)/.installed-docs ## the documentation as a site, in site/; writes t
 .PHONY: diagrams
 diagrams: $(VENV)/.installed ## the pictures of environments/example.yaml, in docs/images and in pages with a place for them
 	$(BIN)/ecr-pull-through diagram --format svg --output docs/images/example.svg
-	grep -rlxF --include='*.md' '<!-- ecr-pull-through diagram -->' README.md docs | xargs -r -n 1 $(BIN)/ecr-pull-through diagram --into
+	{ grep -rlxF --include='*.md' '<!-- ecr-pull-through diagram -->' README.md docs || true; } | xargs -r -n 1 $(BIN)/ecr-pull-through diagram --into
 
 $(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
 	$(BIN)/python -m venv $(VENV)/release
