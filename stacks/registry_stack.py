@@ -122,7 +122,7 @@ class RegistryStack(cdk.Stack):
         return CreationTemplateSettings(
             image_tag_mutability=ecr.TagMutability[template.image_tag_mutability],
             mutability_exclusions=template.image_tag_mutability_exclusion_filters,
-            encryption=_ENCRYPTION[template.encryption] if template.encryption else None,
+            encryption=_encryption(template.encryption) if template.encryption else None,
             encryption_key=self._key(template.encryption_key) if template.encryption_key else None,
             lifecycle=template.lifecycle.policy() if template.lifecycle else None,
             resource_tags=template.tags,
@@ -163,11 +163,12 @@ class RegistryStack(cdk.Stack):
                     break
 
 
-_ENCRYPTION = {
-    "AES256": ecr.RepositoryEncryption.AES_256,
-    "KMS": ecr.RepositoryEncryption.KMS,
-    "KMS_DSSE": ecr.RepositoryEncryption.KMS_DSSE,
-}
+def _encryption(name: str) -> ecr.RepositoryEncryption:
+    # Not a table: to read one of these constants loads all that aws_ecr's L2s depend on.
+    if name == "AES256":
+        return ecr.RepositoryEncryption.AES_256
+    return ecr.RepositoryEncryption.KMS if name == "KMS" else ecr.RepositoryEncryption.KMS_DSSE
+
 
 _EXAMPLES = {
     "k8s": ("pause", "3.10"),

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
-from weakref import WeakKeyDictionary
-
-from aws_cdk import Stack, Token
 
 from constructs import Construct, IConstruct
 
+from ._round_trips import Place, is_unresolved, place_of
 from .errors import UserError
 from .images import REGIONS, overlaps
-
-_claims: WeakKeyDictionary[Any, dict[tuple[str, str], dict[str, str]]] = WeakKeyDictionary()
-
-
-def path_of(scope: IConstruct, id: str) -> str:
-    """The path that a construct about to be made will have."""
-    return "/".join(part for part in (scope.node.path, id) if part)
 
 
 def refuse(scope: IConstruct, id: str, message: str) -> UserError:
     """An error that begins with the path of the construct it is about."""
-    return UserError(f"{path_of(scope, id)}: {message}")
+    path = "/".join(part for part in (scope.node.path, id) if part)
+    return UserError(f"{path}: {message}")
 
 
 def check_account(account: str) -> None:
@@ -31,7 +22,7 @@ def check_account(account: str) -> None:
 
     :raises UserError: when it is neither.
     """
-    if not Token.is_unresolved(account) and not (len(account) == 12 and account.isascii() and account.isdigit()):
+    if not is_unresolved(account) and not (len(account) == 12 and account.isascii() and account.isdigit()):
         raise UserError(f"{account!r} is not an account; an account has 12 digits")
 
 
@@ -40,7 +31,7 @@ def check_region(region: str) -> None:
 
     :raises UserError: when it is neither; the message names the nearest Region.
     """
-    if not Token.is_unresolved(region) and region not in REGIONS:
+    if not is_unresolved(region) and region not in REGIONS:
         near = difflib.get_close_matches(region, REGIONS, n=1, cutoff=0.6)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise UserError(f"{region!r} is not a Region{meant}; a Region is named like 'eu-west-1'")
@@ -57,10 +48,10 @@ def claim_singleton(scope: Construct, id: str, kind: str) -> None:
         raise refuse(
             scope,
             id,
-            f"a registry has only one {kind}, and {taken[first]} is it for {_environment(scope)}; "
+            f"a registry has only one {kind}, and {taken[first]} is it for {_environment(place_of(scope))}; "
             "add to that one, or give this stack another env",
         )
-    taken[kind] = path_of(scope, id)
+    taken[kind] = place_of(scope).below(id)
 
 
 def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: bool) -> None:
@@ -78,7 +69,7 @@ def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: b
                 f"the prefix {prefix!r} overlaps {other!r} of {path}; "
                 f"every {kind} of a registry needs a prefix of its own",
             )
-    taken[prefix] = path_of(scope, id)
+    taken[prefix] = place_of(scope).below(id)
 
 
 def count_of(scope: Construct, kind: str) -> int:
@@ -87,11 +78,11 @@ def count_of(scope: Construct, kind: str) -> int:
 
 
 def _taken(scope: Construct, kind: str) -> dict[str, str]:
-    return _claims.setdefault(scope.node.root, {}).setdefault((kind, _environment(scope)), {})
+    place = place_of(scope)
+    return place.claims.setdefault((kind, _environment(place)), {})
 
 
-def _environment(scope: Construct) -> str:
-    stack = Stack.of(scope)
-    if Token.is_unresolved(stack.account) or Token.is_unresolved(stack.region):
-        return f"the stack {stack.node.path or stack.stack_name}"
-    return f"aws://{stack.account}/{stack.region}"
+def _environment(place: Place) -> str:
+    if is_unresolved(place.account) or is_unresolved(place.region):
+        return f"the stack {place.stack}"
+    return f"aws://{place.account}/{place.region}"

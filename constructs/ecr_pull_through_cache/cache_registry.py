@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Aws, Stack, Token
+from aws_cdk import Aws
 
 from constructs import IConstruct
 
+from ._round_trips import is_unresolved, place_of
 from .images import ROOT, EcrHost, partition_of
 
 
@@ -25,19 +26,19 @@ class CacheRegistry:
     @classmethod
     def of_stack(cls, scope: IConstruct) -> CacheRegistry:
         """The registry of the environment that a construct is deployed to."""
-        stack = Stack.of(scope)
-        return cls(account=stack.account, region=stack.region)
+        place = place_of(scope)
+        return cls(account=place.account, region=place.region)
 
     @property
     def partition(self) -> str:
         """The partition's name, or a token where the Region is one."""
-        known = None if Token.is_unresolved(self.region) else partition_of(self.region)
+        known = None if is_unresolved(self.region) else partition_of(self.region)
         return known.name if known else Aws.PARTITION
 
     @property
     def host(self) -> str:
         """Host of the registry, as it stands in image references."""
-        if Token.is_unresolved(self.region):
+        if is_unresolved(self.region):
             return EcrHost(account=self.account, region=self.region, suffix=Aws.URL_SUFFIX).host
         return EcrHost.of(self.account, self.region).host
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack, Stage, Token
+from aws_cdk import Stack, Stage
 
 from constructs import Construct
 
 from ._checks import refuse
 from ._eks import is_v2
+from ._round_trips import is_unresolved
 from .admission import PolicyForm, PolicySettings, render_policy
 from .admission.text import to_yaml
 from .images import CacheMapping
@@ -47,7 +48,7 @@ class ImageRewritePolicy(Construct):
         cluster: eks.ICluster | eks_v2.ICluster | None = None,
         audit: bool = False,
     ) -> None:
-        if cluster is None and Token.is_unresolved(mapping.registry):
+        if cluster is None and is_unresolved(mapping.registry):
             raise refuse(
                 scope,
                 id,

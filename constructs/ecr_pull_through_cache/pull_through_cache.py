@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
 from . import permissions
 from ._checks import check_account, refuse
+from ._round_trips import place_of
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import ROOT, CacheMapping, PinnedByDigest, Upstream
@@ -84,7 +84,7 @@ class PullThroughCache(Construct):
         if not upstreams:
             raise refuse(scope, id, "no upstreams are given; give at least one, such as {'k8s': Upstream.KUBERNETES}")
         super().__init__(scope, id)
-        self.registry = CacheRegistry.of_stack(self)
+        self.registry = CacheRegistry.of_stack(scope)
         """The registry of the stack's environment."""
         self.pullers = pullers or Pullers()
         """Who pulls besides the registry's own account."""
@@ -223,7 +223,7 @@ class ReplicaRegistry(Construct):
         if not repository_prefixes:
             raise refuse(scope, id, "no repository prefixes are given; give those of the images that arrive")
         super().__init__(scope, id)
-        self.registry = CacheRegistry.of_stack(self)
+        self.registry = CacheRegistry.of_stack(scope)
         """The registry of the stack's environment."""
         by_prefix = settings if isinstance(settings, Mapping) else {}
         default = settings if isinstance(settings, CreationTemplateSettings) else CreationTemplateSettings()
@@ -297,7 +297,7 @@ def open_to_sources(scope: Construct, accounts: Sequence[str], prefixes: Sequenc
 
 
 def _other_accounts(scope: Construct, accounts: Sequence[str]) -> list[str]:
-    return sorted(set(accounts) - {Stack.of(scope).account})
+    return sorted(set(accounts) - {place_of(scope).account})
 
 
 def _as_cache(upstream: Upstream | UpstreamCache) -> UpstreamCache:

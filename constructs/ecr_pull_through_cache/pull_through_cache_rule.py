@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 
@@ -13,6 +13,7 @@ from constructs import Construct
 
 from . import permissions, quotas
 from ._checks import claim_prefix, count_of, refuse
+from ._round_trips import is_unresolved, place_of
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix, partition_of
@@ -134,7 +135,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
         """Upstream and prefixes, for a :class:`CacheMapping`."""
         self.upstream = upstream
         """The upstream registry."""
-        self._registry = CacheRegistry.of_stack(self)
+        self._registry = CacheRegistry.of_stack(scope)
         if credentials is not None:
             check_credentials(scope, id, credentials)
         self.credentials = credentials
@@ -190,7 +191,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
         return self._registry
 
     def _role_for(self, upstream: Upstream) -> iam.IRole | None:
-        if upstream.account is None or upstream.region is None or upstream.account == Stack.of(self).account:
+        if upstream.account is None or upstream.region is None or upstream.account == self._registry.account:
             return None
         role = iam.Role(
             self,
@@ -216,7 +217,7 @@ class _ImportedRule(IPullThroughCacheRule):
     def __init__(self, scope: Construct, id: str, prefix: str, registry: CacheRegistry | None) -> None:
         super().__init__(scope, id)
         self._prefix = prefix
-        self._registry = registry or CacheRegistry.of_stack(self)
+        self._registry = registry or CacheRegistry.of_stack(scope)
 
     @property
     def repository_prefix(self) -> str:
@@ -228,8 +229,8 @@ class _ImportedRule(IPullThroughCacheRule):
 
 
 def _check_partition(scope: Construct, id: str, upstream: Upstream) -> None:
-    region = Stack.of(scope).region
-    partition = None if Token.is_unresolved(region) else partition_of(region)
+    region = place_of(scope).region
+    partition = None if is_unresolved(region) else partition_of(region)
     if partition is not None and partition.name not in upstream.partitions:
         raise refuse(
             scope,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aws_cdk import Token
 from aws_cdk import aws_iam as iam
 
 from . import permissions
 from ._checks import check_account
+from ._round_trips import is_unresolved
 from .errors import UserError
 
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
@@ -32,7 +32,7 @@ class Pullers:
         for account in self.accounts:
             check_account(account)
         organization = self.organization
-        if organization is None or Token.is_unresolved(organization) or _ORGANIZATION.fullmatch(organization):
+        if organization is None or is_unresolved(organization) or _ORGANIZATION.fullmatch(organization):
             return
         raise UserError(
             f"{organization!r} is not an organisation; its id looks like 'o-' and 10 to 32 lower-case letters and digits"
@@ -59,8 +59,11 @@ class Pullers:
         """
         if not self:
             return base
-        document = iam.PolicyDocument.from_json(base.to_json()) if base is not None else iam.PolicyDocument()
-        document.add_statements(*_pull_statements(self))
+        statements = list(_pull_statements(self))
+        if base is None:
+            return iam.PolicyDocument(statements=statements)
+        document = iam.PolicyDocument.from_json(base.to_json())
+        document.add_statements(*statements)
         return document
 
 

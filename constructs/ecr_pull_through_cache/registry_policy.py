@@ -44,7 +44,7 @@ class RegistryPolicy(Construct):
         """The policy; statements may be added until synthesis."""
         self.resource = ecr.CfnRegistryPolicy(self, "Resource", policy_text=self.document)
         """The L1."""
-        self.registry = CacheRegistry.of_stack(self)
+        self.registry = CacheRegistry.of_stack(scope)
         """The registry that the policy is of."""
         self.node.add_validation(_NotEmpty(self.document))
         _of_stack[Stack.of(self)] = self

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Stack, Token
 from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
 from . import quotas
 from ._checks import check_account, check_region, claim_singleton, refuse
+from ._round_trips import is_unresolved, place_of
 from .errors import UserError
 from .images import ROOT
 
@@ -91,7 +91,7 @@ class ReplicationConfiguration(Construct):
         self.rules = tuple(rules)
         """What is copied where."""
         l1 = ecr.CfnReplicationConfiguration
-        own_account = Stack.of(self).account
+        own_account = place_of(scope).account
         self.resource = l1(
             self,
             "Resource",
@@ -122,14 +122,14 @@ class ReplicationConfiguration(Construct):
 
 
 def _problem_of(scope: Construct, rules: Sequence[ReplicationRule]) -> str | None:
-    stack = Stack.of(scope)
-    unique = {(d.region, d.account or stack.account) for rule in rules for d in rule.destinations}
+    here = place_of(scope)
+    unique = {(d.region, d.account or here.account) for rule in rules for d in rule.destinations}
     if not rules or len(rules) > quotas.REPLICATION_RULES.value:
         quota = quotas.REPLICATION_RULES
         return f"{len(rules)} replication rules are given; allowed are 1 to {quota.value} {quota.name}"
     if len(unique) > quotas.REPLICATION_DESTINATIONS.value:
         quota = quotas.REPLICATION_DESTINATIONS
         return f"{len(unique)} destinations are given; allowed are {quota.value} {quota.name}"
-    if not Token.is_unresolved(stack.region) and (stack.region, stack.account) in unique:
-        return f"the registry would replicate to itself in {stack.region}; leave that destination out"
+    if not is_unresolved(here.region) and (here.region, here.account) in unique:
+        return f"the registry would replicate to itself in {here.region}; leave that destination out"
     return None

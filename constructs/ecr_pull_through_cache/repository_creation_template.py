@@ -134,7 +134,7 @@ class RepositoryCreationTemplate(Construct):
         """The repository prefix, ``ROOT`` for what no other template matches."""
         self.settings = settings or CreationTemplateSettings()
         """What the repositories are created with."""
-        self.role = role or (self._make_role() if self.settings.needs_role else None)
+        self.role = role or (self._make_role(scope) if self.settings.needs_role else None)
         """The role that ECR assumes, if it needs one."""
         self.resource = self._make_resource(tuple(dict.fromkeys(applied_for)), description)
         """The L1."""
@@ -175,7 +175,7 @@ class RepositoryCreationTemplate(Construct):
             resource_tags=[CfnTag(key=k, value=v) for k, v in sorted(settings.resource_tags.items())] or None,
         )
 
-    def _make_role(self) -> iam.Role:
+    def _make_role(self, scope: Construct) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
@@ -186,7 +186,7 @@ class RepositoryCreationTemplate(Construct):
             iam.PolicyStatement(
                 sid="CreateRepositories",
                 actions=list(permissions.CREATION_TEMPLATE),
-                resources=[CacheRegistry.of_stack(self).repositories(self.prefix)],
+                resources=[CacheRegistry.of_stack(scope).repositories(self.prefix)],
             )
         )
         if self.settings.encryption_key is not None:
@@ -194,15 +194,14 @@ class RepositoryCreationTemplate(Construct):
         return role
 
     def _warn_of_a_cache_that_breaks(self) -> None:
-        annotations = Annotations.of(self)
         if self.settings.image_tag_mutability is ecr.TagMutability.IMMUTABLE:
-            annotations.add_warning_v2(
+            Annotations.of(self).add_warning_v2(
                 "cdk-ecr-pull-through-cache:immutableCache",
                 "tags of cached images are immutable, so ECR cannot refresh a tag that has moved upstream; "
                 "use MUTABLE, or IMMUTABLE_WITH_EXCLUSION with the tags that move as the exclusion",
             )
         if self.settings.lifecycle is not None and self.settings.lifecycle.archives:
-            annotations.add_warning_v2(
+            Annotations.of(self).add_warning_v2(
                 "cdk-ecr-pull-through-cache:archivedCache",
                 "cached images are moved to the archive class, from where no pull succeeds and where they are kept for at "
                 "least 90 days; let them expire instead, the next pull imports them again",

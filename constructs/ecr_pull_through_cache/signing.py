@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Token
 from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
 from ._checks import claim_singleton, refuse
+from ._round_trips import is_unresolved
 from .errors import UserError
 from .images import ROOT
 
@@ -31,7 +31,7 @@ class SigningRule:
     repository_prefixes: tuple[str, ...] = (ROOT,)
 
     def __post_init__(self) -> None:
-        if not Token.is_unresolved(self.signing_profile_arn) and not _PROFILE.fullmatch(self.signing_profile_arn):
+        if not is_unresolved(self.signing_profile_arn) and not _PROFILE.fullmatch(self.signing_profile_arn):
             raise UserError(
                 f"{self.signing_profile_arn!r} is not a signing profile; "
                 "its ARN looks like 'arn:aws:signer:REGION:ACCOUNT:/signing-profiles/NAME'"

@@ -6,11 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, RemovalPolicy, Stack, Token
+from aws_cdk import Annotations, RemovalPolicy
 
 from constructs import Construct
 
 from ._checks import refuse
+from ._round_trips import is_unresolved, place_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
@@ -43,8 +44,8 @@ class UpstreamCredentials(Construct):
     """
 
     def __init__(self, scope: Construct, id: str, *, name: str, description: str | None = None) -> None:
-        full_name = name if Token.is_unresolved(name) or name.startswith(NAME_PREFIX) else NAME_PREFIX + name
-        if not Token.is_unresolved(name) and not _NAME.fullmatch(full_name):
+        full_name = name if is_unresolved(name) or name.startswith(NAME_PREFIX) else NAME_PREFIX + name
+        if not is_unresolved(name) and not _NAME.fullmatch(full_name):
             raise refuse(
                 scope,
                 id,
@@ -81,7 +82,7 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
             "managed key aws/secretsmanager only, so leave encryption_key out",
         )
     name = secret.secret_name
-    if not Token.is_unresolved(name) and not _NAME.fullmatch(name):
+    if not is_unresolved(name) and not _NAME.fullmatch(name):
         raise refuse(
             scope,
             id,
@@ -97,15 +98,15 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
 
 
 def _check_place(scope: Construct, id: str, arn: str) -> None:
-    match = None if Token.is_unresolved(arn) else _SECRET_ARN.fullmatch(arn)
+    match = None if is_unresolved(arn) else _SECRET_ARN.fullmatch(arn)
     if match is None:
         return
-    stack = Stack.of(scope)
+    here = place_of(scope)
     for what, given, expected in (
-        ("Region", match["region"], stack.region),
-        ("account", match["account"], stack.account),
+        ("Region", match["region"], here.region),
+        ("account", match["account"], here.account),
     ):
-        if not Token.is_unresolved(expected) and given != expected:
+        if not is_unresolved(expected) and given != expected:
             raise refuse(
                 scope,
                 id,

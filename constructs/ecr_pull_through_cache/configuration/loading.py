@@ -78,7 +78,7 @@ _PATTERNS = {
     r"^[a-z][a-z0-9-]{0,62}$": "a name: at most 63 lower-case letters, digits and '-', beginning with a letter",
     r"^\d{12}$": "an account: 12 digits in quotes",
     r"^o-[a-z0-9]{10,32}$": "the id of an organisation: 'o-' and 10 to 32 lower-case letters and digits",
-    r"^[\w+=,.@-]{1,64}$": "the name of a role: at most 64 letters, digits and '_+=,.@-', without its path",
+    r"^[a-zA-Z0-9_+=,.@-]{1,64}$": "the name of a role: at most 64 letters, digits and '_+=,.@-', without its path",
     r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$": "the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'",
     r"^vpc-[0-9a-f]{8,17}$": "the id of a VPC: 'vpc-' and hexadecimal digits",
     r"^subnet-[0-9a-f]{8,17}$": "the id of a subnet: 'subnet-' and hexadecimal digits",
