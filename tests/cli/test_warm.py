@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -221,8 +222,22 @@ def test_mistakes_are_sentences(stage, arguments, said):
     assert said in stage.run(*arguments, expect=2).stderr
 
 
-def test_a_journal_that_cannot_be_written_is_a_sentence(stage):
-    assert "the journal cannot be" in stage.run(*NAMES[:2], "--journal", "/dev/full", expect=2).stderr
+def test_a_journal_is_a_file(stage):
+    assert "a journal is a file, and this is none" in stage.run(NAMES[0], "--journal", "/dev/full", expect=2).stderr
+
+
+def test_a_disk_that_is_full_keeps_what_is_written(stage, tmp_path):
+    journal = tmp_path / "journal"
+    done = subprocess.run(
+        stage.command(*NAMES, "--journal", journal),
+        env=stage.environment, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.endswith("the journal cannot be written: File too large\n")
+    whole = journal.read_bytes().count(b"\n")
+    assert whole > 3
+    assert f"{whole} done earlier, 0 failed" in stage.run(*NAMES, "--journal", journal).stderr
 
 
 def test_digest_in_the_list_is_kept_apart(stage):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class Journal(Mapping[str, str]):
         self._done: dict[str, str] = {}
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise UserError(f"{path}: a journal is a file, and this is none; give another one")
             self._read()
         except OSError as error:
             raise UserError(f"{path}: the journal cannot be opened: {error.strerror}") from None
