@@ -146,6 +146,11 @@ def test_a_call_of_aws_is_one_that_there_is(line):
     assert given <= members
 
 
+def test_the_site_asks_for_nothing_from_elsewhere():
+    for block in (block for page in pages() if page.is_relative_to(ROOT / "docs") for block in blocks(page)):
+        assert block.language != "mermaid", f"{block.name}: the site would load mermaid.js from a CDN; use a picture"
+
+
 def test_no_page_links_to_a_file_that_is_not_there():
     for page in pages():
         for link in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text()):

@@ -93,7 +93,8 @@ def _rows(model: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     for key, value in model["properties"].items():
         kind = _type(value, schema)
         default = "**required**" if key in required else _default(value)
-        yield f"| `{key}` | {kind} | {default} | {_cell(_plain(value.get('description', '')))} |"
+        said = value.get("description") or "".join(_model(name, schema)["description"] for name in _models(value))
+        yield f"| `{key}` | {kind} | {default} | {_cell(_plain(said))} |"
 
 
 def _model(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -232,7 +233,8 @@ def _parameter(parameter: Any, context: Any) -> str:
         left = re.sub(r"<list\[(.+)\]>", r"<\1>", left)
         right = right if "given again" in right else f"{right.rstrip('.')}; may be given again."
     right = re.sub(r"\s*\[required\]", " **Required.**", right)
-    right = re.sub(r"\s*\[default: ([^\]]*)\]", r" Default: `\1`.", right)
+    right = re.sub(r"(\d+)<=x<=(\d+)", r"\1 to \2", right).replace("x>=0", "at least 0")
+    right = re.sub(r"\s*\[default: ([^\];]*)(; [^\]]*)?\]", r" Default: `\1`\2.", right)
     return f"| `{_cell(left)}` | {_cell(right)} |"
 
 
