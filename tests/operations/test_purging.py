@@ -1,135 +1,251 @@
-"""purge: lists, then deletes; on an ECR that keeps what it is told, with the service's own model in between."""
+"""purge: lists, then deletes; on an ECR on the loopback that keeps what it is told."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto import mock_aws
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations import aws
 from ecr_pull_through_cache.operations.purging import Purger
+from tests.faults import Fault
+from tests.real.aws import PASSING, TRANSIENT, about, after, first_of_each
 from tests.stacks.assemblies import ROOT
 
 ACCOUNT = "111122223333"
 BEFORE = datetime.now(UTC) - timedelta(days=1)
-MAIN, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
-
-
-class Rules:
-    """The rules of a registry, which moto does not know; given in place of the calls, after botocore has checked them."""
-
-    def __init__(self, client, created: datetime | None) -> None:
-        self.created = created
-        events = client.meta.events
-        events.register("before-call.ecr.DescribePullThroughCacheRules", self.describe)
-        events.register("before-call.ecr.DeletePullThroughCacheRule", self.delete)
-
-    def describe(self, **_):
-        if self.created is None:
-            error = {"Error": {"Code": "PullThroughCacheRuleNotFoundException", "Message": ""}}
-            raise ClientError(error, "DescribePullThroughCacheRules")
-        answer = type("Answer", (), {"status_code": 200})()
-        return answer, {"pullThroughCacheRules": [{"ecrRepositoryPrefix": "k8s", "createdAt": self.created}]}
-
-    def delete(self, **_):
-        self.created = None
-        return type("Answer", (), {"status_code": 200})(), {}
+LATER = datetime.now(UTC) + timedelta(days=1)
+REGIONS = MAIN, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
+RULE = (ACCOUNT, MAIN)
+OURS, OTHERS = {"k8s/pause", "k8s/coredns/coredns"}, {"k8sx/other", "apps/web"}
 
 
 @pytest.fixture
-def stage(monkeypatch):
+def stage(loopback):
     """A registry and its two replicas, with repositories of the rule and of others."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        clients = {region: boto3.client("ecr", region_name=region) for region in (MAIN, WEST, EUROPE)}
-        for client in clients.values():
-            for name in ("k8s/pause", "k8s/coredns/coredns", "k8sx/other", "apps/web"):
-                client.create_repository(repositoryName=name)
-        rules = Rules(clients[MAIN], BEFORE)
-        monkeypatch.setattr(aws.Sessions, "client", lambda self, service, account, region: clients[region])
-        yield clients, rules
+    for region in REGIONS:
+        client = loopback.client("ecr", region, account=ACCOUNT)
+        for name in sorted(OURS | OTHERS):
+            client.create_repository(repositoryName=name)
+    loopback.rule(RULE, "k8s", "registry.k8s.io", created=BEFORE.timestamp())
+    loopback.calls.clear()
+    return loopback
 
 
-def repositories(client):
-    return {r["repositoryName"] for r in client.describe_repositories()["repositories"]}
+def repositories(stage, region):
+    listed = stage.client("ecr", region, account=ACCOUNT).describe_repositories()["repositories"]
+    return {r["repositoryName"] for r in listed}
+
+
+def everywhere(stage):
+    return [repositories(stage, region) for region in REGIONS]
+
+
+def command(*options, prefix="k8s"):
+    config = str(ROOT / "environments/minimal.yaml")
+    return ["purge", prefix, "--config", config, "--registry", "main", "--assume-role", "Purge", *options]
 
 
 def purge(*options, prefix="k8s", expect=0):
-    arguments = ["purge", prefix, "--config", str(ROOT / "environments/minimal.yaml"), "--registry", "main", *options]
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(app, command(*options, prefix=prefix))
     assert done.exit_code == expect, done.output
     return done.output
 
 
-OTHERS = {"k8sx/other", "apps/web"}
-
-
 def test_without_yes_nothing_is_deleted_and_everything_is_shown(stage):
-    clients, rules = stage
     output = purge()
     assert output.count("would be deleted") == 7, "two repositories in three Regions, and the rule"
     assert "nothing was deleted; add --yes" in output
-    assert all(len(repositories(client)) == 4 for client in clients.values())
-    assert rules.created is not None
+    assert everywhere(stage) == [OURS | OTHERS] * 3
+    assert stage.rules[RULE]
+    assert "ecr:DeleteRepository" not in stage.actions()
 
 
 def test_with_yes_rule_repositories_and_replicas_go_and_others_stay(stage):
-    clients, rules = stage
     purge("--yes")
-    assert all(repositories(client) == OTHERS for client in clients.values())
-    assert rules.created is None
+    assert everywhere(stage) == [OTHERS] * 3
+    assert not stage.rules[RULE]
+
+
+def test_it_is_told_for_programs_too(stage):
+    entries = [json.loads(line) for line in purge("--yes", "--json").splitlines()]
+    assert {entry["state"] for entry in entries} == {"deleted"}
+    assert {entry["repository"] for entry in entries} == {*OURS, "rule k8s"}
+
+
+def test_the_rule_goes_last_and_what_was_imported_meanwhile_goes_with_it(stage):
+    pulled = []
+
+    def pull_again(call):
+        if call.operation == "DeletePullThroughCacheRule" and not pulled:
+            pulled.append(stage.client("ecr", MAIN, account=ACCOUNT).create_repository(repositoryName="k8s/again"))
+
+    stage.fault = pull_again
+    purge("--yes")
+    assert pulled
+    assert repositories(stage, MAIN) == OTHERS
 
 
 def test_the_rule_can_be_kept(stage):
-    clients, rules = stage
     purge("--yes", "--keep-rule")
-    assert repositories(clients[MAIN]) == OTHERS
-    assert rules.created is not None
+    assert repositories(stage, MAIN) == OTHERS
+    assert stage.rules[RULE]
 
 
 def test_what_is_older_than_the_rule_is_not_touched(stage):
-    clients, rules = stage
-    rules.created = datetime.now(UTC) + timedelta(days=1)
+    stage.rule(RULE, "k8s", "registry.k8s.io", created=LATER.timestamp())
     assert "k8s/pause: left: it is older than the rule" in purge("--yes", "--keep-rule")
-    assert len(repositories(clients[MAIN])) == 4
+    assert everywhere(stage) == [OURS | OTHERS] * 3
 
 
-def test_interrupted_it_goes_on_when_it_is_run_again(stage, monkeypatch):
-    clients, rules = stage
-    whole = Purger.delete_repository
-    calls = []
+def test_what_lacks_the_tags_of_the_template_is_not_touched(stage):
+    stage.template(RULE, "k8s", resourceTags=[{"Key": "origin", "Value": "cache"}])
+    arn = f"arn:aws:ecr:{MAIN}:{ACCOUNT}:repository/k8s/pause"
+    stage.client("ecr", MAIN, account=ACCOUNT).tag_resource(resourceArn=arn, tags=[{"Key": "origin", "Value": "cache"}])
+    assert "k8s/coredns/coredns: left: it lacks a tag of the creation template: origin" in purge("--yes", "--keep-rule")
+    assert repositories(stage, MAIN) == OTHERS | {"k8s/coredns/coredns"}
+    purge("--yes", "--also", "k8s/coredns/coredns")
+    assert repositories(stage, MAIN) == OTHERS
 
-    def fails_at_the_third(self, name):
-        calls.append(name)
-        if len(calls) == 3:
-            raise aws.AwsError("ecr:DeleteRepository failed with ServerException: busy")
-        whole(self, name)
 
-    monkeypatch.setattr(Purger, "delete_repository", fails_at_the_third)
-    output = purge("--yes", expect=1)
-    assert "1 repositories are left; the rule stays, so that this can be run again" in output
-    assert rules.created is not None
-    purge("--yes")
-    assert all(repositories(client) == OTHERS for client in clients.values())
-    assert rules.created is None
+def inventory(tmp_path, *images):
+    path = tmp_path / "inventory.json"
+    path.write_text(json.dumps([{"image": image, "cached": None, "where": ["web/front-1"]} for image in images]))
+    return path
+
+
+def test_what_runs_somewhere_stays_and_the_rule_with_it(stage, tmp_path):
+    used = f"{ACCOUNT}.dkr.ecr.{WEST}.amazonaws.com/k8s/pause:3.10"
+    output = purge("--yes", "--unless-used", str(inventory(tmp_path, used, "Not an image", "nginx:1")), expect=1)
+    assert f"{ACCOUNT}/{WEST}: k8s/pause: used: web/front-1 uses it" in output
+    assert everywhere(stage) == [OTHERS, OTHERS | {"k8s/pause"}, OTHERS]
+    assert stage.rules[RULE]
+
+
+def test_an_inventory_that_is_none_is_one_sentence(stage, tmp_path):
+    path = tmp_path / "inventory.json"
+    path.write_text("{}[")
+    done = CliRunner().invoke(app, command("--unless-used", str(path)))
+    assert isinstance(done.exception, UserError)
+    assert "this is not what `ecr-pull-through inventory --output json` prints" in str(done.exception)
 
 
 def test_a_rule_that_is_not_there(stage):
-    _, rules = stage
-    rules.created = None
-    done = CliRunner().invoke(
-        app, ["purge", "k8s", "--config", str(ROOT / "environments/minimal.yaml"), "--registry", "main"]
-    )
+    stage.rules.clear()
+    done = CliRunner().invoke(app, command())
     assert isinstance(done.exception, UserError)
     assert "has no rule with the prefix 'k8s', so nobody knows what it made" in str(done.exception)
 
 
+def test_a_rule_that_is_gone_already_is_replaced_by_the_time_it_was_created(stage):
+    stage.rules.clear()
+    purge("--yes", "--since", BEFORE.date().isoformat())
+    assert everywhere(stage) == [OTHERS] * 3
+
+
+def test_a_time_that_is_none_is_one_sentence(stage):
+    done = CliRunner().invoke(app, command("--since", "yesterday"))
+    assert "--since 'yesterday' is not a time, such as 2026-01-31" in str(done.exception)
+
+
 def test_a_rule_without_a_prefix_is_refused(stage):
-    clients, _ = stage
     with pytest.raises(UserError, match="shares the registry with everything else"):
-        Purger(clients[MAIN]).rule_created("ROOT")
+        Purger(stage.client("ecr", MAIN)).rule_created("ROOT")
+
+
+# Faults: each row is run, and written into the table of docs/explanation/faults.md.
+
+TIRED = "is repeated with back-off, ten times in all; every repository under the prefix goes, and the rule after them"
+FAULTS = [
+    *(Fault(verb="purge", fault=name, outcome=TIRED) for name in TRANSIENT),
+    Fault(verb="purge", fault="access denied for one repository", outcome="the others go; it is named with the reason, the rule stays, exit code 1; run again, it goes too"),
+    Fault(verb="purge", fault="credentials that expire half-way", outcome="it stops and says so; what is left goes when it is run again"),
+    Fault(verb="purge", fault="a Region that cannot be reached", outcome="the others are emptied, it is named, the rule stays; run again, it goes on there"),
+    Fault(verb="purge", fault="kill -9 in the middle", outcome="nothing else to do than to run it again: what is gone is not listed any more"),
+]  # fmt: skip
+BY_NAME = {row.fault: row for row in FAULTS}
+
+
+def deletions(stage):
+    return [(c.region, c.arguments["repositoryName"]) for c in stage.calls if c.operation == "DeleteRepository"]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes(stage, fault):
+    assert BY_NAME[fault].outcome == TIRED
+    stage.fault = first_of_each(TRANSIENT[fault])
+    purge("--yes")
+    assert everywhere(stage) == [OTHERS] * 3
+    assert not stage.rules[RULE]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A permanent fault is not repeated ten times here."""
+    monkeypatch.setattr(aws, "_RETRIES", aws.Config(retries={"mode": "standard", "max_attempts": 2}))
+
+
+def test_access_denied_for_one_repository(stage, impatient):
+    stage.fault = about("k8s/pause", "AccessDeniedException")
+    output = purge("--yes", expect=1)
+    assert output.count("k8s/pause: failed: ecr:DeleteRepository is not allowed: as the test wants it") == 3
+    assert "3 are left; the rule stays, so that this can be run again" in output
+    stage.fault = lambda _: None
+    assert everywhere(stage) == [OTHERS | {"k8s/pause"}] * 3
+    assert stage.rules[RULE]
+    purge("--yes")
+    assert everywhere(stage) == [OTHERS] * 3
+    assert len(set(deletions(stage))) == 6
+
+
+def test_credentials_that_expire_half_way(stage, impatient):
+    stage.fault = after(2, "ExpiredTokenException", operation="DeleteRepository")
+    output = purge("--yes", expect=1)
+    assert "the AWS credentials are not valid any more; sign in again, and run this again" in output
+    stage.fault = lambda _: None
+    assert stage.rules[RULE]
+    assert sum(len(there & OURS) for there in everywhere(stage)) == 4
+    purge("--yes")
+    assert everywhere(stage) == [OTHERS] * 3
+
+
+def test_a_region_that_cannot_be_reached(stage, impatient):
+    stage.fault = lambda call: "ServiceUnavailable" if call.region == WEST else None
+    output = purge("--yes", expect=1)
+    assert f"{ACCOUNT}/{WEST}: AWS has a problem of its own and did not answer ecr:DescribeRepositories" in output
+    stage.fault = lambda _: None
+    assert everywhere(stage) == [OTHERS, OURS | OTHERS, OTHERS]
+    assert stage.rules[RULE]
+    purge("--yes")
+    assert everywhere(stage) == [OTHERS] * 3
+
+
+def test_kill_9_in_the_middle(stage):
+    running: list[subprocess.Popen] = []
+
+    def kill(call):
+        if call.operation == "DeleteRepository" and len(deletions(stage)) == 4:
+            os.kill(running[0].pid, signal.SIGKILL)
+
+    stage.fault = kill
+    program = [sys.executable, "-c", "from ecr_pull_through_cache.cli import main; main()"]
+    with subprocess.Popen(
+        [*program, *command("--yes", "--concurrency", "1")], env={**os.environ, **stage.environment}, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        running.append(process)
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    stage.fault = lambda _: None
+    assert stage.rules[RULE], "the rule is the last to go"
+    assert 0 < sum(len(there & OURS) for there in everywhere(stage)) < 6
+    before = deletions(stage)
+    purge("--yes")
+    assert everywhere(stage) == [OTHERS] * 3
+    assert not set(before[:3]) & set(deletions(stage)[len(before) :]), "what is gone is not deleted again"

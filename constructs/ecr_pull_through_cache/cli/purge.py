@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-import sys
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UserError
+from ._accounts import (
+    AssumeRole,
+    Concurrency,
+    Config,
+    Profile,
+    chosen,
+    complain,
+    everywhere,
+    progress,
+    say,
+    say_json,
+)
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from ..operations.purging import Purger
+    from ..configuration import RegistryPlan
+    from ..configuration.plan import Environment
+    from ..operations.purging import Found, Purger
 
 
 def register(app: typer.Typer) -> None:
@@ -23,65 +40,186 @@ def register(app: typer.Typer) -> None:
 
 def purge(
     prefix: Annotated[str, typer.Argument(help="Repository prefix of the rule.")],
-    config: Annotated[Path, typer.Option(help="Configuration file.")],
+    config: Config,
     registry: Annotated[str, typer.Option(help="Registry of the configuration that has the rule.")],
     yes: Annotated[bool, typer.Option("--yes", help="Delete; else it is only shown what would be.")] = False,
     keep_rule: Annotated[bool, typer.Option("--keep-rule", help="Delete what is cached, and not the rule.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", show_default=False)] = None,
-    assume_role: Annotated[
-        str | None, typer.Option(help="Name of the role to assume in each account.", show_default=False)
+    unless_used: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of `inventory --output json`: repositories whose images run there stay. May be given again.",
+            show_default=False,
+        ),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Repository to delete although the rule may not have made it.", show_default=False),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Where the rule is gone already: when it was created, such as 2026-01-31.",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Concurrency = 8,
+    profile: Profile = None,
+    assume_role: AssumeRole = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each repository.")] = False,
 ) -> None:
-    """Delete the repositories that a rule made, their replicas, and the rule. Run it again after an interruption.
+    """Delete the repositories that a rule made, their replicas, and last of all the rule.
 
-    Rewrite workloads back first: ecr-pull-through rewrite --reverse.
+    Interrupted, run it again. Rewrite workloads back first: ecr-pull-through rewrite --reverse.
+
+    Exit codes: 0 done or shown, 1 something is left that should be deleted, 2 the command could not be understood.
 
     Example: ecr-pull-through purge k8s --config environments/minimal.yaml --registry main
     """
-    from ..configuration import load
     from ..operations.aws import Sessions
     from ..operations.purging import Purger
 
-    plans = load(config).registries
+    plans = chosen(config, None)
     if registry not in plans:
         raise UserError(f"{config}: there is no registry {registry!r}; there are {', '.join(plans)}")
-    sessions = Sessions(profile=profile, assume_role=assume_role)
     plan = plans[registry]
-    own = Purger(sessions.client("ecr", plan.environment.account, plan.environment.region))
-    created = own.rule_created(prefix)
-    if created is None:
-        raise UserError(f"{plan.environment} has no rule with the prefix {prefix!r}, so nobody knows what it made")
-    failed = 0
-    # A registry that pulls the same prefix through itself keeps what it has.
-    holders = {p.environment: prefix in p.caches for p in plans.values()}
-    for to in plan.replicate_to:
-        if not holders.get(to, False):
-            failed += _empty(Purger(sessions.client("ecr", to.account, to.region)), str(to), prefix, created, yes=yes)
-    failed += _empty(own, str(plan.environment), prefix, created, yes=yes)
-    if failed:
-        print(f"{failed} repositories are left; the rule stays, so that this can be run again", file=sys.stderr)
-        raise typer.Exit(1)
-    if not keep_rule:
-        print(f"{plan.environment}: rule {prefix}: {'deleted' if yes else 'would be deleted'}")
-        if yes:
-            own.delete_rule(prefix)
-    if not yes:
-        print("nothing was deleted; add --yes", file=sys.stderr)
+    given = None if since is None else _time(since)
+    used = _used(unless_used or [])
+    sessions = Sessions(profile=profile, assume_role=assume_role)
 
+    def purger(place: Environment) -> Purger:
+        return Purger(sessions.client("ecr", place.account, place.region))
 
-def _empty(purger: Purger, place: str, prefix: str, created: datetime, *, yes: bool) -> int:
-    """Delete the repositories of one registry; says how many could not be."""
-    failed = 0
-    for found in purger.find(prefix, created):
-        if not found.removable:
-            print(f"{place}: {found.repository}: left: it is older than the rule", file=sys.stderr)
-            continue
-        try:
+    created = purger(plan.environment).rule_created(prefix)
+    if (created or given) is None:
+        raise UserError(
+            f"{plan.environment} has no rule with the prefix {prefix!r}, so nobody knows what it made; "
+            "if it is deleted already, give --since with the time when it was created"
+        )
+    work = _Purge(
+        prefix=prefix,
+        created=created or given or datetime.max.replace(tzinfo=UTC),
+        also=frozenset(also or ()),
+        used=used,
+        concurrency=concurrency,
+        yes=yes,
+        as_json=as_json,
+        counts=Counter(),
+    )
+    places = {str(place): place for place in _places(plans, plan, prefix)}
+    with progress("repositories") as bar:
+
+        def empty(name: str) -> None:
+            _empty(work, name, purger(places[name]), bar)
+
+        left = len(everywhere(places, empty)) + work.counts["failed"]
+        if left or work.counts["used"]:
+            complain(f"{left + work.counts['used']} are left; the rule stays, so that this can be run again")
+            raise typer.Exit(1)
+        if created is not None and not keep_rule:
+            work.say(str(plan.environment), f"rule {prefix}", "deleted" if yes else "would be deleted")
             if yes:
-                purger.delete_repository(found.repository)
+                purger(plan.environment).delete_rule(prefix)
+                # What somebody pulled in the meantime has been imported again; without the rule it is the last time.
+                left = len(everywhere(places, empty)) + work.counts["failed"]
+    if left:
+        complain(f"{left} are left; run this again with --since {work.created.isoformat()}")
+        raise typer.Exit(1)
+    if not yes:
+        complain("nothing was deleted; add --yes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Purge:
+    """What is to be deleted, and what became of it."""
+
+    prefix: str
+    created: datetime
+    also: frozenset[str]
+    used: Mapping[str, str]
+    concurrency: int
+    yes: bool
+    as_json: bool
+    counts: Counter[str]
+
+    def say(self, place: str, what: str, state: str, reason: str | None = None) -> None:
+        """One line about one thing."""
+        if self.as_json:
+            say_json({"registry": place, "repository": what, "state": state, "reason": reason})
+        elif reason is None:
+            say(f"{place}: {what}: {state}")
+        else:
+            complain(f"{place}: {what}: {state}: {reason}")
+
+
+def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) -> list[Environment]:
+    """The registry and its replicas; one that pulls the same prefix through itself keeps what it has."""
+    holders = {p.environment: prefix in p.caches for p in plans.values()}
+    return [*(to for to in plan.replicate_to if not holders.get(to, False)), plan.environment]
+
+
+def _empty(work: _Purge, place: str, purger: Purger, bar: Any) -> None:
+    """Delete the repositories of one registry."""
+    from ..images import EcrHost
+    from ..operations.aws import SignedOut
+    from ..operations.parallel import in_order
+
+    account, _, region = place.partition("/")
+    host = EcrHost.of(account, region).host
+
+    def delete(found: Found) -> tuple[Found, str, str | None]:
+        if found.failed:
+            return found, "failed", found.reason
+        if not found.removable:
+            return found, "left", found.reason
+        user = work.used.get(f"{host}/{found.repository}")
+        if user is not None:
+            return found, "used", f"{user} uses it"
+        if not work.yes:
+            return found, "would be deleted", None
+        try:
+            purger.delete_repository(found.repository)
+        except SignedOut:
+            raise
         except UserError as error:
-            print(f"{place}: {found.repository}: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        print(f"{place}: {found.repository}: {'deleted' if yes else 'would be deleted'}")
-    return failed
+            return found, "failed", str(error)
+        return found, "deleted", None
+
+    listed = purger.find(
+        work.prefix,
+        work.created,
+        also=work.also,
+        threads=work.concurrency,
+        on_progress=lambda *of: bar(place, *of),
+    )
+    for found, state, reason in in_order(delete, listed, threads=work.concurrency):
+        work.counts[state] += 1
+        work.say(place, found.repository, state, reason)
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"--since {text!r} is not a time, such as 2026-01-31 or 2026-01-31T12:00:00+00:00") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _used(files: list[Path]) -> dict[str, str]:
+    """Who uses a repository, by its name with the registry's host."""
+    from ..images import ImageReference, InvalidImageReference
+
+    users: dict[str, str] = {}
+    for path in files:
+        try:
+            for entry in json.loads(path.read_text()):
+                where = next(iter(entry.get("where") or ()), "somebody")
+                for image in filter(None, (entry["image"], entry.get("cached"))):
+                    # What is not a reference at all is not pulled from here either.
+                    with suppress(InvalidImageReference):
+                        users[ImageReference.parse(image).name] = where
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}") from None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise UserError(f"{path}: this is not what `ecr-pull-through inventory --output json` prints") from None
+    return users

@@ -1,8 +1,14 @@
-"""A rule, what it cached, and the replicas of that, removed."""
+"""A rule, what it cached, and the replicas of that, removed.
+
+ECR does not say what created a repository: ``DescribeRepositories`` has no origin, and ``DescribeImages`` tells an imported
+image from a pushed one by nothing. So it is told from what is known: a repository under the prefix that is older than the
+rule was made by somebody else, and so was one without a tag that the creation template sets. What cannot be told is a
+repository that somebody made by hand below a rule's prefix, after the rule and with the template's tags.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import UserError
 from ..images import ROOT
-from .aws import said
+from .aws import SignedOut, said
+from .backfilling import template_of
+from .parallel import THREADS, in_order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +27,15 @@ class Found:
     """A repository under the rule's prefix.
 
     :param repository: its name.
-    :param removable: whether the rule may have made it: it was not there before the rule.
+    :param removable: whether the rule may have made it.
+    :param reason: why it did not, or why that cannot be told.
+    :param failed: whether it could not be looked at.
     """
 
     repository: str
     removable: bool
+    reason: str | None = None
+    failed: bool = False
 
 
 class Purger:
@@ -55,20 +67,83 @@ class Purger:
         created: datetime | None = rules[0]["createdAt"] if rules else None
         return created
 
-    def find(self, prefix: str, created: datetime) -> Iterator[Found]:
+    def find(
+        self,
+        prefix: str,
+        created: datetime,
+        *,
+        also: Collection[str] = (),
+        threads: int = THREADS,
+        on_progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> Iterator[Found]:
         """The repositories under a prefix.
 
         :param created: when the rule was created; what is older was made by others.
+        :param also: names of repositories that may go whoever made them.
+        :param threads: how many are looked at at once.
+        :param on_progress: called with how many have been looked at, of how many.
+        :raises AwsError: when they cannot be listed, or the credentials are not valid any more.
         """
+        there = list(self._under(prefix))
+        templates = self._templates() if there else {}
+        on_progress(0, len(there))
+
+        def judge(repository: Mapping[str, Any]) -> Found | None:
+            if repository["repositoryName"] in also:
+                return Found(repository=repository["repositoryName"], removable=True)
+            return self._judge(repository, created, templates)
+
+        for number, found in enumerate(in_order(judge, there, threads=threads), 1):
+            on_progress(number, len(there))
+            if found is not None:
+                yield found
+
+    def _under(self, prefix: str) -> Iterator[Mapping[str, Any]]:
         try:
-            for page in self._ecr.get_paginator("describe_repositories").paginate():
+            for page in self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000}):
                 for repository in page["repositories"]:
                     if repository["repositoryName"].startswith(f"{prefix}/"):
-                        yield Found(
-                            repository=repository["repositoryName"], removable=repository["createdAt"] >= created
-                        )
+                        yield repository
         except (ClientError, BotoCoreError) as error:
             raise said(error, call="ecr:DescribeRepositories") from None
+
+    def _templates(self) -> dict[str, Any]:
+        try:
+            pages = self._ecr.get_paginator("describe_repository_creation_templates").paginate()
+            return {t["prefix"]: t for page in pages for t in page["repositoryCreationTemplates"]}
+        except (ClientError, BotoCoreError) as error:
+            raise said(error, call="ecr:DescribeRepositoryCreationTemplates") from None
+
+    def _judge(self, repository: Mapping[str, Any], created: datetime, templates: Mapping[str, Any]) -> Found | None:
+        """Whether the rule may have made a repository; ``None`` for one that is gone."""
+        name = repository["repositoryName"]
+        if repository["createdAt"] < created:
+            return Found(repository=name, removable=False, reason="it is older than the rule")
+        template = template_of(name, templates)
+        tags = {tag["Key"] for tag in (template or {}).get("resourceTags") or ()}
+        if not tags:
+            return Found(repository=name, removable=True)
+        try:
+            there = self._tags(repository["repositoryArn"])
+        except SignedOut:
+            raise
+        except UserError as error:
+            return Found(repository=name, removable=False, reason=str(error), failed=True)
+        if there is None:
+            return None
+        missing = ", ".join(sorted(tags - there))
+        reason = f"it lacks a tag of the creation template: {missing}" if missing else None
+        return Found(repository=name, removable=not missing, reason=reason)
+
+    def _tags(self, arn: str) -> set[str] | None:
+        try:
+            return {tag["Key"] for tag in self._ecr.list_tags_for_resource(resourceArn=arn)["tags"]}
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "RepositoryNotFoundException":
+                return None
+            raise said(error, call="ecr:ListTagsForResource") from None
+        except BotoCoreError as error:
+            raise said(error, call="ecr:ListTagsForResource") from None
 
     def delete_repository(self, name: str) -> None:
         """Delete a repository with its images; one that is gone already is as good."""
