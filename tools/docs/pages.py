@@ -209,7 +209,7 @@ def _command(name: str, command: Any) -> str:
     return "\n".join(
         [
             f"## {name}\n",
-            f"{_plain(text)}\n",
+            "\n\n".join(_plain(paragraph) for paragraph in text.strip().split("\n\n")) + "\n",
             f"Usage: `{usage}`\n",
             "<!-- not run: needs an AWS account -->"
             if _needs_aws(command)
