@@ -22,7 +22,13 @@ from tests.docs.blocks import DATA, NOT_CODE, ROOT, SHELL, Block, blocks, count,
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # What no machine can do without an account, a cluster or other people's services; and the verbs that run these tests.
-REASONS = ("needs an AWS account", "needs a cluster", "these are the verbs that run this test", "needs GitHub")
+REASONS = (
+    "needs an AWS account",
+    "needs AWS accounts",
+    "needs a cluster",
+    "needs GitHub",
+    "these are the verbs that run this test",
+)
 
 
 def environment() -> dict[str, str]:
