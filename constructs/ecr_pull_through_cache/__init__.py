@@ -13,7 +13,9 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .admission import FailurePolicy, PolicyForm, PolicySettings
+    from .cache_dashboard import CacheDashboard
     from .cache_registry import CacheRegistry
+    from .cache_removal import CacheRemoval
     from .ecr_endpoints import EcrEndpoints
     from .errors import UserError
     from .image_rewrite_policy import ImageRewritePolicy
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from .registry_policy import RegistryPolicy
     from .registry_scanning import RegistryScanningConfiguration, ScanFrequency, ScanningRule, ScanType
     from .replication import ReplicationConfiguration, ReplicationDestination, ReplicationRule
+    from .repository_backfill import RepositoryBackfill
     from .repository_creation_template import AppliedFor, CreationTemplateSettings, RepositoryCreationTemplate
     from .rewrite_images import RewriteImages
     from .signing import SigningConfiguration, SigningRule
@@ -47,8 +50,10 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "AppliedFor": "repository_creation_template",
+    "CacheDashboard": "cache_dashboard",
     "CacheMapping": "images",
     "CacheRegistry": "cache_registry",
+    "CacheRemoval": "cache_removal",
     "CachedUpstream": "images",
     "CountType": "lifecycle",
     "CreationTemplateSettings": "repository_creation_template",
@@ -81,6 +86,7 @@ _HOME_OF = {
     "ReplicationConfiguration": "replication",
     "ReplicationDestination": "replication",
     "ReplicationRule": "replication",
+    "RepositoryBackfill": "repository_backfill",
     "RepositoryCreationTemplate": "repository_creation_template",
     "RewriteImages": "rewrite_images",
     "ScanFrequency": "registry_scanning",
@@ -99,8 +105,10 @@ _HOME_OF = {
 
 __all__ = [
     "AppliedFor",
+    "CacheDashboard",
     "CacheMapping",
     "CacheRegistry",
+    "CacheRemoval",
     "CachedUpstream",
     "CountType",
     "CreationTemplateSettings",
@@ -133,6 +141,7 @@ __all__ = [
     "ReplicationConfiguration",
     "ReplicationDestination",
     "ReplicationRule",
+    "RepositoryBackfill",
     "RepositoryCreationTemplate",
     "RewriteImages",
     "ScanFrequency",

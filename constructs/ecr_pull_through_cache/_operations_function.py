@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -15,6 +17,9 @@ from ._lambda_asset import operations_code
 from .cache_registry import CacheRegistry
 from .images import ROOT
 from .operations.least_privilege import On, actions_of
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
 
 
 class OperationsFunction(Construct):
@@ -81,7 +86,13 @@ class OperationsFunction(Construct):
         self.role.add_to_policy(iam.PolicyStatement(actions=sorted(actions), resources=resources))
 
     def allow_verb(
-        self, verb: str, options: Collection[str], *, registry: CacheRegistry, repository_prefixes: Sequence[str]
+        self,
+        verb: str,
+        options: Collection[str],
+        *,
+        registry: CacheRegistry,
+        repository_prefixes: Sequence[str],
+        encryption_keys: Sequence[kms.IKey] = (),
     ) -> None:
         """Let it do what a verb of the command line does, and no more.
 
@@ -89,13 +100,40 @@ class OperationsFunction(Construct):
         :param options: the options by which it needs more; see ``operations.least_privilege``.
         :param registry: where.
         :param repository_prefixes: under which prefixes.
+        :param encryption_keys: customer managed keys of the repositories.
         """
         on = {
             On.EVERYTHING: ["*"],
             On.REGISTRY: [registry.repositories(ROOT)],
             On.REPOSITORIES: [registry.repositories(prefix) for prefix in repository_prefixes],
+            On.KEYS: [key.key_arn for key in encryption_keys],
         }
         for statement in actions_of(verb, options):
-            self.role.add_to_policy(
-                iam.PolicyStatement(sid=statement.sid, actions=sorted(statement.actions), resources=on[statement.on])
-            )
+            resources = on[statement.on]
+            if resources:
+                self.role.add_to_policy(
+                    iam.PolicyStatement(sid=statement.sid, actions=sorted(statement.actions), resources=resources)
+                )
+
+
+def alarm_on(
+    scope: Construct, id: str, metric: cloudwatch.IMetric, description: str, *, threshold: float = 1
+) -> cloudwatch.Alarm:
+    """An alarm on a sum that should stay below a number; silence is well.
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param metric: the metric.
+    :param description: what it says to who is woken up.
+    :param threshold: from which on it is raised.
+    """
+    return cloudwatch.Alarm(
+        scope,
+        id,
+        metric=metric,
+        threshold=threshold,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        alarm_description=description,
+    )

@@ -25,7 +25,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from ._checks import refuse
-from ._operations_function import OperationsFunction
+from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .functions.reporting import NAMESPACE
@@ -44,7 +44,6 @@ REPORTS, RESULTS = "reports/", "results/"
 
 _MOST_AT_ONCE = 1000
 _PER_BATCH = 20
-_FUNCTION_TIMEOUT = cdk.Duration.minutes(15)
 
 
 class ImageWarmer(Construct):
@@ -54,10 +53,11 @@ class ImageWarmer(Construct):
     until each of its images is there or cannot be: what is done is not done again, and while layers are on their way nothing
     runs. Nothing but manifests passes through the functions. Every run ends with a report in the bucket, below ``reports/``.
 
-    The list is one of two. Given as ``images`` it is an asset of the app, and a run starts after every deployment of the stack:
-    CloudFormation's own event starts it, which takes no custom resource and keeps no deployment waiting. Else it is the object
-    ``images.txt`` of the bucket, which others write, one image a line, and a run starts when it changes; a line may be a
-    comment that begins with ``#``. A bucket of one's own must send its events to EventBridge.
+    The list is one of two. Given as ``images`` it is an asset of the app, read where ``cdk deploy`` puts assets, for a copy of it
+    in another bucket would take one more custom resource and its function; a run starts when a deployment changes it, and keeps
+    that deployment waiting for nothing. Else it is the object ``images.txt`` of the bucket, which others write, one image a
+    line, and a run starts when it is written; what follows a ``#`` is a comment. A bucket of one's own must send its events to
+    EventBridge.
 
     Images have the names of their upstream or of the cache, as ``ecr-pull-through inventory --output list`` gives them. One
     that is pinned by digest needs its tag beside it, because ECR imports by tags alone.
@@ -122,33 +122,13 @@ class ImageWarmer(Construct):
         self.image_list = s3_assets.Asset(self, "ImageList", path=_list_file(images)) if images else None
         """The app's own list, if it has one."""
         each = math.ceil(requests_per_second / max_concurrency) if requests_per_second else 0
-        self.warm = OperationsFunction(
-            self,
-            "Warm",
-            handler="warming.handler",
-            description="Imports a batch of images into the pull through cache",
-            timeout=_FUNCTION_TIMEOUT,
-            environment={
-                SETTINGS: json.dumps(
-                    settings(mapping, platforms=platforms, referrers=referrers, rate=each, registry_url=registry_url)
-                )
-            },
+        self._settings = json.dumps(
+            settings(mapping, platforms=platforms, referrers=referrers, rate=each, registry_url=registry_url)
         )
-        """The function that imports a batch, with its role and log group."""
-        options = {"wait", *(["tags"] if tag_on_create else [])}
-        prefixes = [rule.repository_prefix for rule in mapping.rules]
-        self.warm.allow_verb("warm", options, registry=self.registry, repository_prefixes=prefixes)
-        self.report = OperationsFunction(
-            self,
-            "Report",
-            handler="reporting.handler",
-            description="Writes the report of a run of the pull through cache's warmer",
-            timeout=cdk.Duration.minutes(5),
-            memory_size=1024,
-        )
-        """The function that writes the report, with its role and log group."""
-        self.report.allow("s3:GetObject", on=self.bucket.arn_for_objects(f"{RESULTS}*"))
-        self.report.allow("s3:PutObject", on=self.bucket.arn_for_objects(f"{REPORTS}*"))
+        self.warm = self._make_warm(tag_on_create)
+        """What imports a batch: the function, with its role and log group."""
+        self.report = self._make_report()
+        """What writes the report: the function, with its role and log group."""
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -158,14 +138,16 @@ class ImageWarmer(Construct):
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         """Where the state machine writes."""
+        self.role = self._make_role()
+        """What the state machine may do."""
         self.state_machine = self._make_state_machine(max_concurrency, timeout or cdk.Duration.hours(12))
         """The state machine; its input is the ``bucket`` and ``key`` of a list."""
-        self.starter = self._make_starter()
-        """The role by which schedule and events start a run."""
         self.schedule = self._make_schedule(schedule) if schedule is not None else None
         """The schedule, if there is one."""
-        self.rule = self._make_rule()
-        """The rule that starts a run: after a deployment, or when the list in the bucket changes."""
+        self.deployed = self._start_when_deployed() if images else None
+        """What starts a run when a deployment changes the app's list, if it has one."""
+        self.changed = None if images else self._start_when_written()
+        """What starts a run when the list in the bucket is written, if that is the list."""
         self.alarms = self._make_alarms()
         """Alarms on runs that fail and on images that cannot be imported."""
         if alarm_topic is not None:
@@ -256,60 +238,80 @@ class ImageWarmer(Construct):
         )
         return bucket
 
-    def _make_state_machine(self, max_concurrency: int, timeout: cdk.Duration) -> sfn.StateMachine:
-        stack, partition = cdk.Stack.of(self), CacheRegistry.of_stack(self).partition
-        list_bucket, list_key = self._list
-        results = self.bucket.arn_for_objects(f"{RESULTS}*")
+    def _make_warm(self, tag_on_create: bool) -> OperationsFunction:
+        warm = OperationsFunction(
+            self,
+            "Warm",
+            handler="warming.handler",
+            description="Imports a batch of images into the pull through cache",
+            timeout=cdk.Duration.minutes(15),
+            environment={SETTINGS: self._settings},
+        )
+        options = {"wait", *(["tags"] if tag_on_create else [])}
+        prefixes = [rule.repository_prefix for rule in self.mapping.rules]
+        warm.allow_verb("warm", options, registry=self.registry, repository_prefixes=prefixes)
+        return warm
+
+    def _make_report(self) -> OperationsFunction:
+        report = OperationsFunction(
+            self,
+            "Report",
+            handler="reporting.handler",
+            description="Writes the report of a run of the pull through cache's warmer",
+            timeout=cdk.Duration.minutes(5),
+            memory_size=1024,
+        )
+        report.allow("s3:GetObject", on=self.bucket.arn_for_objects(f"{RESULTS}*"))
+        report.allow("s3:PutObject", on=self.bucket.arn_for_objects(f"{REPORTS}*"))
+        return report
+
+    def _make_role(self) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
             description="What the state machine that warms the pull through cache may do",
         )
+        bucket, key = self._list
+        functions = [self.warm.function.function_arn, self.report.function.function_arn]
+        # https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
+        write = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
         for sid, allowed, resources in (
-            ("ReadList", ["s3:GetObject"], [f"arn:{partition}:s3:::{list_bucket}/{list_key}"]),
-            # https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
-            (
-                "WriteResults",
-                ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
-                [results],
-            ),
-            (
-                "RunBatches",
-                ["lambda:InvokeFunction"],
-                [self.warm.function.function_arn, self.report.function.function_arn],
-            ),
+            ("ReadList", ["s3:GetObject"], [f"arn:{_here(self).partition}:s3:::{bucket}/{key}"]),
+            ("WriteResults", write, [self.bucket.arn_for_objects(f"{RESULTS}*")]),
+            ("RunBatches", ["lambda:InvokeFunction"], functions),
         ):
             role.add_to_policy(iam.PolicyStatement(sid=sid, actions=allowed, resources=resources))
         if self.bucket.encryption_key is not None:
             for user in (role, self.report.role):
                 self.bucket.encryption_key.grant_encrypt_decrypt(user)
+        return role
+
+    def _make_state_machine(self, max_concurrency: int, timeout: cdk.Duration) -> sfn.StateMachine:
+        states = definition(
+            import_function=self.warm.function.function_arn,
+            report_function=self.report.function.function_arn,
+            bucket=self.bucket.bucket_name,
+            max_concurrency=max_concurrency,
+            timeout_seconds=timeout.to_seconds(),
+            partition=_here(self).partition,
+        )
         machine = sfn.StateMachine(
             self,
             "Resource",
-            definition_body=sfn.DefinitionBody.from_string(
-                stack.to_json_string(
-                    definition(
-                        import_function=self.warm.function.function_arn,
-                        report_function=self.report.function.function_arn,
-                        bucket=self.bucket.bucket_name,
-                        max_concurrency=max_concurrency,
-                        timeout_seconds=timeout.to_seconds(),
-                        partition=partition,
-                    )
-                )
-            ),
-            role=role,
+            definition_body=sfn.DefinitionBody.from_string(cdk.Stack.of(self).to_json_string(states)),
+            role=self.role,
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=self.log_group, level=sfn.LogLevel.ALL),
         )
+        here = _here(self)
+        runs = f"arn:{here.partition}:states:{here.region}:{here.account}:execution:{machine.state_machine_name}"
         # A policy of its own, for it names the state machine, which waits for the role's other one.
         # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
-        runs = f"arn:{partition}:states:{stack.region}:{stack.account}:execution:{machine.state_machine_name}"
-        iam.Policy(
+        self._map_policy = iam.Policy(
             self,
             "MapPolicy",
-            roles=[role],
+            roles=[self.role],
             statements=[
                 iam.PolicyStatement(
                     sid="StartBatches", actions=["states:StartExecution"], resources=[machine.state_machine_arn]
@@ -323,14 +325,13 @@ class ImageWarmer(Construct):
         )
         return machine
 
-    def _make_starter(self) -> iam.Role:
-        here = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}}
+    def _may_start(self, id: str, service: str) -> iam.Role:
+        """The role by which a service of this account starts a run."""
         role = iam.Role(
             self,
-            "StartRole",
-            assumed_by=iam.CompositePrincipal(
-                iam.ServicePrincipal("scheduler.amazonaws.com", conditions=here),
-                iam.ServicePrincipal("events.amazonaws.com", conditions=here),
+            id,
+            assumed_by=iam.ServicePrincipal(
+                service, conditions={"StringEquals": {"aws:SourceAccount": _here(self).account}}
             ),
             description="Starts the state machine that warms the pull through cache",
         )
@@ -352,55 +353,69 @@ class ImageWarmer(Construct):
             ),
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=self.state_machine.state_machine_arn,
-                role_arn=self.starter.role_arn,
+                role_arn=self._may_start("ScheduleRole", "scheduler.amazonaws.com").role_arn,
                 input=cdk.Stack.of(self).to_json_string({"bucket": bucket, "key": key}),
             ),
             description="Imports images into the pull through cache",
         )
 
-    def _make_rule(self) -> events.CfnRule:
+    def _start_when_deployed(self) -> cdk.CustomResource:
         bucket, key = self._list
-        stack = cdk.Stack.of(self)
-        if self.image_list is not None:
-            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
-            pattern = {
-                "source": ["aws.cloudformation"],
-                "detail-type": ["CloudFormation Stack Status Change"],
-                "detail": {
-                    "stack-id": [stack.stack_id],
-                    "status-details": {"status": ["CREATE_COMPLETE", "UPDATE_COMPLETE"]},
-                },
-            }
-        else:
-            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-            pattern = {
-                "source": ["aws.s3"],
-                "detail-type": ["Object Created"],
-                "detail": {"bucket": {"name": [bucket]}, "object": {"key": [key]}},
-            }
+        start = OperationsFunction(
+            self,
+            "Start",
+            handler="starting.handler",
+            description="Starts the warmer of the pull through cache when its list is deployed",
+            timeout=cdk.Duration.minutes(1),
+        )
+        start.allow("states:StartExecution", on=self.state_machine.state_machine_arn)
+        resource = cdk.CustomResource(
+            self,
+            "Deployed",
+            service_token=start.function.function_arn,
+            resource_type="Custom::EcrImageWarmer",
+            # It is answered at once; without this, one that cannot be started would hold a deployment up for an hour.
+            service_timeout=cdk.Duration.minutes(5),
+            properties={
+                "StateMachineArn": self.state_machine.state_machine_arn,
+                "Input": {"bucket": bucket, "key": key},
+                # What else a run depends on: when it changes, the list is imported again.
+                "Settings": self._settings,
+            },
+        )
+        resource.node.add_dependency(self._map_policy)
+        return resource
+
+    def _start_when_written(self) -> events.CfnRule:
+        bucket, key = self._list
         return events.CfnRule(
             self,
             "Changed",
-            event_pattern=pattern,
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+            event_pattern={
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"bucket": {"name": [bucket]}, "object": {"key": [key]}},
+            },
             state="ENABLED",
             targets=[
                 events.CfnRule.TargetProperty(
                     id="StateMachine",
                     arn=self.state_machine.state_machine_arn,
-                    role_arn=self.starter.role_arn,
-                    input=stack.to_json_string({"bucket": bucket, "key": key}),
+                    role_arn=self._may_start("ChangedRole", "events.amazonaws.com").role_arn,
+                    input=cdk.Stack.of(self).to_json_string({"bucket": bucket, "key": key}),
                 )
             ],
-            description="Imports images into the pull through cache when their list may have changed",
+            description="Imports images into the pull through cache when their list has changed",
         )
 
     def _make_alarms(self) -> tuple[cloudwatch.Alarm, ...]:
         hour = cdk.Duration.hours(1)
         machine = self.state_machine
         return (
-            _alarm(self, "RunsFailed", machine.metric_failed(period=hour), "A run of the warmer failed"),
-            _alarm(self, "RunsTimedOut", machine.metric_timed_out(period=hour), "A run of the warmer took too long"),
-            _alarm(
+            alarm_on(self, "RunsFailed", machine.metric_failed(period=hour), "A run of the warmer failed"),
+            alarm_on(self, "RunsTimedOut", machine.metric_timed_out(period=hour), "A run of the warmer took too long"),
+            alarm_on(
                 self,
                 "ImagesFailed",
                 self.metric("ImagesFailed", period=hour),
@@ -518,10 +533,14 @@ def check_images(images: Sequence[str], mapping: CacheMapping) -> None:
             raise UserError(f"{image!r} is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST")
 
 
+def _here(scope: Construct) -> CacheRegistry:
+    return CacheRegistry.of_stack(scope)
+
+
 def _registry_of(scope: Construct, mapping: CacheMapping) -> CacheRegistry:
     host = EcrHost.parse(mapping.registry)
     # A host with tokens in it is that of the stack's own environment.
-    return CacheRegistry(account=host.account, region=host.region) if host else CacheRegistry.of_stack(scope)
+    return CacheRegistry(account=host.account, region=host.region) if host else _here(scope)
 
 
 def _list_file(images: Sequence[str]) -> str:
@@ -536,16 +555,3 @@ def _list_file(images: Sequence[str]) -> str:
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     """Kept until the process ends: an asset is copied into the cloud assembly when it is made."""
     return tempfile.TemporaryDirectory(prefix="ecr-pull-through-")
-
-
-def _alarm(scope: Construct, id: str, metric: cloudwatch.IMetric, description: str) -> cloudwatch.Alarm:
-    return cloudwatch.Alarm(
-        scope,
-        id,
-        metric=metric,
-        threshold=1,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        alarm_description=description,
-    )

@@ -1,0 +1,326 @@
+"""What a cache does, on one CloudWatch dashboard, and alarms on what it should not do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+
+from constructs import Construct
+
+from ._checks import refuse
+from ._operations_function import OperationsFunction, alarm_on
+from .cache_registry import CacheRegistry
+from .errors import UserError
+from .functions.backfilling import PREFIXES
+from .functions.measuring import QUOTAS
+from .functions.reporting import NAMESPACE
+from .images import ROOT, check_prefix
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sns as sns
+
+    from .image_warmer import ImageWarmer
+
+_HOUR = cdk.Duration.hours(1)
+_DAY = cdk.Duration.days(1)
+_REASON = tuple(
+    f"`detail.{field}` as {name}"
+    for field, name in (
+        ("ecr-repository-prefix", "prefix"),
+        ("failure-code", "code"),
+        ("failure-reason", "reason"),
+        ("repository-name", "repository"),
+        ("image-tag", "tag"),
+    )
+)
+
+
+class CacheDashboard(Construct):
+    """A dashboard of the cache of this stack's registry: pulls, imports and those that failed, storage, use of quotas.
+
+    Pulls are ECR's own metric. Imports and their failures are ECR's events, which a rule writes into a log group, so that the
+    dashboard shows the reason of each failure too. What is stored and how much of the quotas is used no metric of AWS says: a
+    small function counts once a day.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-repository-metrics.html
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param repository_prefixes: prefixes of the repositories; ``ROOT`` for every repository.
+    :param warmer: its runs are shown too.
+    :param dashboard_name: name of the dashboard; chosen by CloudFormation if left out.
+    :param imports_failed: how many imports may fail in an hour before an alarm says so.
+    :param quota_used: per cent of a quota from which on an alarm says so.
+    :param alarm_topic: topic that is told.
+    :raises UserError: when a prefix is not ECR's, or none is given.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        repository_prefixes: Sequence[str],
+        warmer: ImageWarmer | None = None,
+        dashboard_name: str | None = None,
+        imports_failed: float = 10,
+        quota_used: float = 80,
+        alarm_topic: sns.ITopic | None = None,
+    ) -> None:
+        if not repository_prefixes:
+            raise refuse(scope, id, "no repository prefixes are given; give those of the repositories to show")
+        try:
+            prefixes = sorted({check_prefix(prefix, longest=256) for prefix in repository_prefixes})
+        except UserError as error:
+            raise refuse(scope, id, str(error)) from None
+
+        super().__init__(scope, id)
+        self.log_group = logs.LogGroup(
+            self, "Imports", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=cdk.RemovalPolicy.DESTROY
+        )
+        """Every import that ECR tells of."""
+        self.rule = self._make_rule()
+        """The rule that writes ECR's events there."""
+        self.imports = self._count("ImportsDone", '{ $.detail.sync-status = "SUCCESS" }')
+        """How many imports succeeded."""
+        self.failures = self._count("ImportsFailed", '{ $.detail.sync-status != "SUCCESS" }')
+        """How many did not."""
+        self.measure = self._make_measure(prefixes)
+        """What counts: the function, with its role and log group."""
+        self.schedule = self._make_schedule()
+        """When it counts."""
+        self.alarms = self._make_alarms(imports_failed, quota_used)
+        """Alarms on imports that fail and on quotas that are nearly used up."""
+        if alarm_topic is not None:
+            for alarm in self.alarms:
+                alarm.add_alarm_action(actions.SnsAction(alarm_topic))
+        self.dashboard = cloudwatch.Dashboard(
+            self, "Resource", dashboard_name=dashboard_name, default_interval=cdk.Duration.days(7)
+        )
+        """The dashboard; widgets can be added."""
+        shown = (*self.alarms, *(warmer.alarms if warmer is not None else ()))
+        self.dashboard.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(shown), width=24, height=3))
+        self.dashboard.add_widgets(self._pulls(prefixes), self._imports_widget())
+        self.dashboard.add_widgets(self._failures_widget())
+        self.dashboard.add_widgets(*self._stored(prefixes))
+        self.dashboard.add_widgets(self._quotas(), self._calls())
+        if warmer is not None:
+            self.dashboard.add_widgets(*_runs(warmer))
+
+    def metric(
+        self, name: str, *, period: cdk.Duration = _DAY, statistic: str = "Maximum", **dimensions: str
+    ) -> cloudwatch.Metric:
+        """A metric of what is counted.
+
+        :param name: ``Repositories``, ``Images`` or ``StoredBytes`` of a prefix; ``RepositoryQuotaUsed``, ``ImageQuotaUsed`` or
+            ``RuleQuotaUsed`` of the registry.
+        :param period: over which time.
+        :param statistic: of which statistic.
+        :param dimensions: ``Prefix`` for the first three.
+        """
+        return cloudwatch.Metric(
+            namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, period=period, statistic=statistic
+        )
+
+    def _make_rule(self) -> events.CfnRule:
+        stack = cdk.Stack.of(self)
+        rule = events.CfnRule(
+            self,
+            "Rule",
+            event_pattern={"source": ["aws.ecr"], "detail-type": ["ECR Pull Through Cache Action"]},
+            state="ENABLED",
+            targets=[
+                events.CfnRule.TargetProperty(
+                    id="LogGroup",
+                    arn=stack.format_arn(
+                        service="logs",
+                        resource="log-group",
+                        resource_name=self.log_group.log_group_name,
+                        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                    ),
+                )
+            ],
+            description="Writes down what Amazon ECR imports into the pull through cache",
+        )
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-cloudwatchlogs-permissions
+        self.log_group.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[
+                    iam.ServicePrincipal("events.amazonaws.com"),
+                    iam.ServicePrincipal("delivery.logs.amazonaws.com"),
+                ],
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[self.log_group.log_group_arn],
+            )
+        )
+        return rule
+
+    def _count(self, name: str, pattern: str) -> cloudwatch.Metric:
+        logs.CfnMetricFilter(
+            self,
+            name,
+            log_group_name=self.log_group.log_group_name,
+            filter_pattern=pattern,
+            metric_transformations=[
+                logs.CfnMetricFilter.MetricTransformationProperty(
+                    metric_namespace=NAMESPACE, metric_name=name, metric_value="1", default_value=0, unit="Count"
+                )
+            ],
+        )
+        return self.metric(name, period=_HOUR, statistic="Sum")
+
+    def _make_measure(self, prefixes: Sequence[str]) -> OperationsFunction:
+        measure = OperationsFunction(
+            self,
+            "Measure",
+            handler="measuring.handler",
+            description="Counts what the pull through cache holds",
+            timeout=cdk.Duration.minutes(15),
+            environment={PREFIXES: json.dumps(prefixes)},
+        )
+        registry = CacheRegistry.of_stack(self)
+        measure.allow("ecr:DescribeRepositories", on=registry.repositories(ROOT))
+        measure.allow("ecr:DescribeImages", on=[registry.repositories(prefix) for prefix in prefixes])
+        measure.allow("ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas", on="*")
+        return measure
+
+    def _make_schedule(self) -> scheduler.CfnSchedule:
+        registry = CacheRegistry.of_stack(self)
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": registry.account}}
+            ),
+            description="Starts what counts the contents of the pull through cache",
+        )
+        arn = self.measure.function.function_arn
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]))
+        return scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            schedule_expression="rate(1 day)",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                mode="FLEXIBLE", maximum_window_in_minutes=60
+            ),
+            target=scheduler.CfnSchedule.TargetProperty(arn=arn, role_arn=role.role_arn),
+            description="Counts what the pull through cache holds",
+        )
+
+    def _make_alarms(self, imports_failed: float, quota_used: float) -> tuple[cloudwatch.Alarm, ...]:
+        return (
+            alarm_on(
+                self,
+                "ImportsFailedAlarm",
+                self.failures,
+                "Amazon ECR cannot import images into the cache; the dashboard shows the reasons",
+                threshold=imports_failed,
+            ),
+            *(
+                alarm_on(
+                    self,
+                    f"{name}Alarm",
+                    self.metric(name),
+                    f"The quota '{quota}' is nearly used up; ask AWS to raise it in time",
+                    threshold=quota_used,
+                )
+                for quota, name in QUOTAS.items()
+            ),
+        )
+
+    def _pulls(self, prefixes: Sequence[str]) -> cloudwatch.GraphWidget:
+        """Repositories are not known here, so they are searched for; a repository elsewhere that has the prefix in its name
+        is found too.
+        """
+        pulls = [
+            cloudwatch.MathExpression(
+                expression=f"SUM(SEARCH('{{AWS/ECR,RepositoryName}} MetricName=\"RepositoryPullCount\"{_named(prefix)}', "
+                "'Sum', 3600))",
+                label=prefix,
+                period=_HOUR,
+                using_metrics={},
+            )
+            for prefix in prefixes
+        ]
+        return cloudwatch.GraphWidget(title="Pulls per hour", left=pulls, stacked=True, width=12)
+
+    def _imports_widget(self) -> cloudwatch.GraphWidget:
+        return cloudwatch.GraphWidget(
+            title="Imports from upstreams per hour",
+            left=[
+                self.imports.with_(label="imported", color=cloudwatch.Color.GREEN),
+                self.failures.with_(label="failed", color=cloudwatch.Color.RED),
+            ],
+            width=12,
+        )
+
+    def _failures_widget(self) -> cloudwatch.LogQueryWidget:
+        return cloudwatch.LogQueryWidget(
+            title="Imports that failed, by reason",
+            log_group_names=[self.log_group.log_group_name],
+            view=cloudwatch.LogQueryVisualizationType.TABLE,
+            query_lines=[
+                "filter `detail.sync-status` != 'SUCCESS'",
+                f"stats count(*) as times, max(@timestamp) as last by {', '.join(_REASON)}",
+                "sort times desc",
+                "limit 50",
+            ],
+            width=24,
+        )
+
+    def _stored(self, prefixes: Sequence[str]) -> tuple[cloudwatch.GraphWidget, ...]:
+        return tuple(
+            cloudwatch.GraphWidget(
+                title=title,
+                left=[self.metric(name, Prefix=prefix).with_(label=prefix) for prefix in prefixes],
+                stacked=True,
+                width=8,
+            )
+            for name, title in (
+                ("StoredBytes", "Bytes stored"),
+                ("Images", "Images"),
+                ("Repositories", "Repositories"),
+            )
+        )
+
+    def _quotas(self) -> cloudwatch.GraphWidget:
+        return cloudwatch.GraphWidget(
+            title="Quotas used, in per cent",
+            left=[self.metric(name).with_(label=quota) for quota, name in QUOTAS.items()],
+            left_y_axis=cloudwatch.YAxisProps(min=0, max=100),
+            width=12,
+        )
+
+    def _calls(self) -> cloudwatch.GraphWidget:
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/monitoring-usage.html
+        calls = cloudwatch.MathExpression(
+            expression='SEARCH(\'{AWS/Usage,Class,Resource,Service,Type} Service="ECR" MetricName="CallCount"\', '
+            "'Sum', 300)",
+            label="",
+            using_metrics={},
+        )
+        return cloudwatch.GraphWidget(title="Calls of ECR's API in five minutes", left=[calls], width=12)
+
+
+def _named(prefix: str) -> str:
+    return "" if prefix == ROOT else f' RepositoryName="{prefix}/"'
+
+
+def _runs(warmer: ImageWarmer) -> tuple[cloudwatch.GraphWidget, ...]:
+    machine = warmer.state_machine
+    images = [warmer.metric(name, period=_HOUR) for name in ("ImagesWarmed", "ImagesFailed")]
+    runs = [machine.metric_succeeded(period=_HOUR), machine.metric_failed(period=_HOUR)]
+    return (
+        cloudwatch.GraphWidget(title="Images warmed", left=images, width=12),
+        cloudwatch.GraphWidget(title="Runs of the warmer", left=runs, width=12),
+    )

@@ -1,0 +1,47 @@
+"""The answer that CloudFormation waits for from a custom resource.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import urllib3
+
+_LONGEST_REASON = 2000
+
+
+class Unfinished(Exception):
+    """Time is over and something is left to do.
+
+    It is raised out of a handler that CloudFormation invoked: asynchronous invocations that fail are repeated by Lambda with
+    the same event, twice, and each goes on where the last one stopped.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    """
+
+
+def answer(event: Mapping[str, Any], *, failed: str | None = None) -> None:
+    """Tell CloudFormation that a custom resource is done with.
+
+    :param event: its request; one without a ``ResponseURL`` is nobody's who waits.
+    :param failed: why it failed, if it did.
+    """
+    url = event.get("ResponseURL")
+    if not url:
+        return
+    body = {
+        "Status": "FAILED" if failed else "SUCCESS",
+        "Reason": (failed or "done")[:_LONGEST_REASON],
+        # It never changes, so that no update is taken for a replacement, which would end in a deletion.
+        "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+    }
+    with urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=1, allowed_methods=None)) as pool:
+        # The URL is signed for a request without a content type.
+        pool.request("PUT", url, body=json.dumps(body).encode(), headers={"Content-Type": ""}, timeout=20.0)

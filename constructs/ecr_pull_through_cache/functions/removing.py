@@ -1,0 +1,84 @@
+"""What rules cached, removed when their stack goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..errors import UserError
+from ..operations.aws import ecr_client, said
+from ..operations.parallel import THREADS, in_order
+from ..operations.purging import Found, Purger
+from .backfilling import MARGIN, PREFIXES
+from .cloudformation import Unfinished, answer
+
+_MOST_NAMED = 10
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
+    """Empty what the rules cached, if the stack itself is being deleted.
+
+    Nothing is removed when this was only taken out of the stack, or when a deployment that brought it is rolled back: rule
+    and cache stay then.
+
+    :param event: the request of a custom resource.
+    :param context: Lambda's context, for the time that is left.
+    :returns: how many repositories were deleted, and how many left because the rules did not make them.
+    :raises Unfinished: when time was over before.
+    """
+    counts = {"deleted": 0, "left": 0}
+    try:
+        if event["RequestType"] == "Delete" and _stack_goes(event["StackId"]):
+            until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN
+            failed = list(_remove(until, counts))
+            if failed:
+                named = "; ".join(failed[:_MOST_NAMED])
+                raise UserError(
+                    f"{len(failed)} repositories cannot be deleted, {counts['deleted']} were: {named}. "
+                    "Delete the stack again to go on"
+                )
+    except UserError as error:
+        answer(event, failed=str(error))
+    else:
+        answer(event)
+    print(json.dumps(counts))
+    return counts
+
+
+def _stack_goes(stack: str) -> bool:
+    try:
+        (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except (ClientError, BotoCoreError) as error:
+        raise said(error, call="cloudformation:DescribeStacks") from None
+    return str(found["StackStatus"]) == "DELETE_IN_PROGRESS"
+
+
+def _remove(until: float, counts: dict[str, int]) -> Iterator[str]:
+    """Delete what may go; gives what cannot be deleted, with the reason."""
+    purger = Purger(ecr_client(os.environ["AWS_REGION"], connections=THREADS))
+
+    def remove(found: Found) -> tuple[str, str]:
+        if time.monotonic() > until:
+            raise Unfinished("time is over; the next invocation goes on with the repositories that are left")
+        if not found.removable:
+            return ("failed" if found.failed else "left"), f"{found.repository}: {found.reason}"
+        try:
+            purger.delete_repository(found.repository)
+        except UserError as error:
+            return "failed", f"{found.repository}: {error}"
+        return "deleted", found.repository
+
+    for prefix in json.loads(os.environ[PREFIXES]):
+        created = purger.rule_created(prefix)
+        for what, line in in_order(remove, purger.find(prefix, created), threads=THREADS) if created else ():
+            print(json.dumps({what: line}))
+            if what == "failed":
+                yield line
+            else:
+                counts[what] += 1
