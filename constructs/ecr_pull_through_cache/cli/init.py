@@ -214,9 +214,9 @@ def _proposal(source: str | None, context: str | None) -> Proposal | None:
     if source is None:
         return None
     from ..operations.proposing import images_of, propose
-    from .inventory import _pods
+    from ._sources import Cluster, text_of
 
-    found = propose(images_of(_pods(None if source == _KUBECTL else source, context)))
+    found = propose(images_of(text_of(None if source == _KUBECTL else source, Cluster(context=context))))
     if not found.upstreams:
         raise UserError(f"--from-cluster {source}: no image there comes from a registry that ECR can pull through")
     return found

@@ -1,11 +1,12 @@
-"""``inventory``: which images run where."""
+"""``inventory``: which images are used, and where."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +14,13 @@ from ..errors import UserError
 from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
 
 if TYPE_CHECKING:
-    from ..operations.inventory import Entry
+    from ..manifests.finding import Left
+    from ..operations.inventory import Entry, Use
 
 _FORMS = ("table", "json", "csv", "images")
+_WIDE = 1_000
+"""Columns of a table that no terminal limits."""
+_COLUMNS = ("image", "registry", "cached", "reason", "hint", "toWarm", "digests", "where")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,9 +29,13 @@ def register(app: typer.Typer) -> None:
 
 
 def inventory(
-    pods: Annotated[
-        str | None,
-        typer.Argument(help="File of `kubectl get pods -A -o json`, or -; else kubectl is run.", show_default=False),
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Pods of kubectl, manifests, charts, templates, cdk.out: files, folders, or - for standard input; "
+            "if none is given, kubectl is asked for the Pods of the cluster.",
+            show_default=False,
+        ),
     ] = None,
     config: Config = None,
     cluster: Cluster = None,
@@ -34,77 +43,93 @@ def inventory(
     cache: Cache = None,
     pinned_by_digest: Digests = None,
     output: Annotated[str, typer.Option(help="table, json, csv, or images: the list that warm takes.")] = "table",
+    values: Annotated[
+        list[Path] | None, typer.Option(help="Values file for charts; may be given again.", show_default=False)
+    ] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.", show_default=False)] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="The kubeconfig.", show_default=False)] = None,
 ) -> None:
-    """Say which images run in a cluster, from where, and what each becomes through the cache.
+    """Say which images are used, where and from where, and what each becomes through the cache.
+
+    What is given is recognised by itself. Exit codes: 0 when everything was read, 1 when a part of it was not: the rest is
+    printed nevertheless; 2 when nothing could be done.
 
     Example: kubectl get pods -A -o json | ecr-pull-through inventory - --config environments/minimal.yaml
     """
     from ..operations.inventory import inventory as taken
-    from ..operations.inventory import of_pods
+    from ._sources import Cluster as Place
+    from ._sources import uses_of
 
     if output not in _FORMS:
         raise UserError(f"--output {output!r} is not known; allowed are {', '.join(_FORMS)}")
     mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
-    entries = taken(of_pods(_pods(pods, context)), mapping)
+    left: list[Left] = []
+    uses = uses_of(sources or [], Place(context=context, kubeconfig=kubeconfig), values or [])
+    entries = taken(_sorted_out(uses, left), mapping)
     {"table": _table, "json": _json, "csv": _csv, "images": _images}[output](entries)
+    for part in left:
+        print(f"{part.where}: {part.why}", file=sys.stderr)
+    if any(part.is_broken for part in left):
+        raise typer.Exit(1)
 
 
-def _pods(source: str | None, context: str | None) -> str:
-    if source == "-":
-        return sys.stdin.read()
-    if source is not None:
-        try:
-            return Path(source).read_text()
-        except OSError as error:
-            raise UserError(f"{source}: {error.strerror}") from None
-    import shutil
-    import subprocess
+def _sorted_out(uses: Iterator[Use | Left], left: list[Left]) -> Iterator[Use]:
+    from ..operations.inventory import Use
 
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        raise UserError("kubectl is not on the path; give a file of `kubectl get pods -A -o json`, or - for a pipe")
-    command = [
-        kubectl,
-        "get",
-        "pods",
-        "--all-namespaces",
-        "--output",
-        "json",
-        *(["--context", context] if context else []),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, own arguments
-    if done.returncode != 0:
-        raise UserError(f"kubectl: {done.stderr.strip() or 'failed'}")
-    return done.stdout
+    for use in uses:
+        if isinstance(use, Use):
+            yield use
+        else:
+            left.append(use)
 
 
 def _table(entries: list[Entry]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("image", "becomes", "pods")
+    names = ("image", "becomes", "pulled", "used")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for entry in entries:
-        table.add_row(entry.image, entry.cached or f"stays: {entry.reason}", str(len(entry.where)))
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+        pulled = ", ".join(digest[:19] for digest in entry.digests)
+        table.add_row(entry.image, entry.cached or f"stays: {entry.reason}", pulled, str(len(entry.where)))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table)
+    stay: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.hint:
+            stay.setdefault(entry.hint, set()).add(entry.registry)
+    for hint, registries in stay.items():
+        console.print(f"{', '.join(sorted(registries))}: {hint}")
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    values = (
+        entry.image,
+        entry.registry,
+        entry.cached,
+        entry.reason,
+        entry.hint,
+        entry.to_warm,
+        list(entry.digests),
+        list(entry.where),
+    )
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def _json(entries: list[Entry]) -> None:
-    from dataclasses import asdict
-
-    print(json.dumps([asdict(entry) for entry in entries], indent=2))
+    print(json.dumps([_row(entry) for entry in entries], indent=2))
 
 
 def _csv(entries: list[Entry]) -> None:
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "registry", "cached", "reason", "digests", "where"])
-    for e in entries:
-        writer.writerow([e.image, e.registry, e.cached or "", e.reason, " ".join(e.digests), " ".join(e.where)])
+    writer.writerow(_COLUMNS)
+    for entry in entries:
+        writer.writerow([" ".join(v) if isinstance(v, list) else v or "" for v in _row(entry).values()])
 
 
 def _images(entries: list[Entry]) -> None:
-    for entry in entries:
-        if entry.to_warm:
-            print(entry.to_warm)
+    for image in dict.fromkeys(entry.to_warm for entry in entries):
+        if image:
+            print(image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..errors import UserError
 
@@ -22,7 +23,7 @@ class ImagePlaces:
     anywhere: frozenset[Path]
     in_kind: dict[str, frozenset[Path]]
 
-    @property
+    @cached_property
     def keys(self) -> frozenset[str]:
         """The last keys of all paths."""
         return frozenset(path[-1] for path in (*self.anywhere, *(p for paths in self.in_kind.values() for p in paths)))

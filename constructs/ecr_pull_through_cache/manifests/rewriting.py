@@ -11,8 +11,9 @@ from functools import lru_cache
 import yaml
 
 from ..images import CacheMapping, InvalidImageReference, Reason
+from .finding import spans_of_images, why
 from .places import KNOWN, ImagePlaces
-from .structure import fields, kind_at, needs_parser, parsed_fields, paths_at
+from .structure import paths_at
 
 
 class Mentions(Enum):
@@ -78,7 +79,6 @@ class Rewriter:
     ) -> None:
         self._mentions = mentions
         self._places = places
-        self._keys = places.keys
         self._becomes = lru_cache(maxsize=65_536)(_backwards(mapping) if reverse else _forwards(mapping))
         self._mention = _mention_pattern(mapping, reverse)
 
@@ -89,11 +89,9 @@ class Rewriter:
         """
         spans: dict[tuple[int, int], str] = {}
         try:
-            spans.update(self._in_fields(text))
-        except yaml.YAMLError as error:
-            return Rewritten(text, problem=_why(error))
-        except UnicodeEncodeError:
-            return Rewritten(text, problem="it is not UTF-8 text")
+            spans.update(spans_of_images(text, self._places, self._becomes))
+        except (yaml.YAMLError, UnicodeEncodeError) as error:
+            return Rewritten(text, problem=why(error))
         spans.update(_in_kustomization(text, self._becomes))
         mentioned = self._in_words(text, spans) if self._mentions is not Mentions.IGNORE else {}
         if not spans and not mentioned:
@@ -106,28 +104,6 @@ class Rewriter:
                 _finding(text, s, image, True) for s, image in sorted(mentioned.items()) if s not in changed
             ),
         )
-
-    def _in_fields(self, text: str) -> dict[tuple[int, int], str]:
-        if needs_parser(text, self._keys):
-            return {
-                (start, end): image
-                for value, start, end, path, kind in parsed_fields(text, self._keys)
-                if (image := self._becomes(value)) is not None and self._places.holds_image(kind, path)
-            }
-        found = [
-            (start, end, image)
-            for value, start, end in fields(text, self._keys)
-            if (image := self._becomes(value)) is not None
-        ]
-        if not found:
-            return {}
-        paths = paths_at(text, [start for start, _, _ in found])
-        spans = {}
-        for start, end, image in found:
-            path, kind = paths[start]
-            if path is not None and self._places.holds_image(kind or kind_at(text, start), path):
-                spans[start, end] = image
-        return spans
 
     def _in_words(self, text: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
         if self._mention is None:
@@ -213,9 +189,3 @@ def _finding(text: str, span: tuple[int, int], image: str, is_mention: bool) -> 
     start, end = span
     line = text.count("\n", 0, start) + 1
     return Finding(line, start - text.rfind("\n", 0, start), text[start:end], image.strip(), is_mention)
-
-
-def _why(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or "it cannot be read"
-    return f"line {mark.line + 1}: {what}" if mark else str(what)
