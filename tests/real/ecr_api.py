@@ -42,6 +42,7 @@ class EcrApi:
     choose: Callable[[str], str | None] = lambda operation: None
     calls: Counter[str] = field(default_factory=Counter)
     url: str = ""
+    token: str = TOKEN
 
     def reset(self) -> None:
         """As if nothing had been asked yet."""
@@ -56,7 +57,7 @@ class EcrApi:
         return answer
 
     def get_authorization_token(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        return 200, {"authorizationData": [{"authorizationToken": TOKEN, "expiresAt": time.time() + 43_200}]}
+        return 200, {"authorizationData": [{"authorizationToken": self.token, "expiresAt": time.time() + 43_200}]}
 
     def describe_images(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         (image,) = asked["imageIds"]
