@@ -1,22 +1,53 @@
 """check: what is deployed against the configuration, on botocore's own models."""
 
 import json
-from datetime import UTC, datetime
-from pathlib import Path
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from typer.testing import CliRunner
 
-from ecr_pull_through_cache.cli.check import expectation
+from ecr_pull_through_cache.cli import app
+from ecr_pull_through_cache.cli._expectation import expectation, expected_nodes
 from ecr_pull_through_cache.configuration import load
 from ecr_pull_through_cache.errors import UserError
-from ecr_pull_through_cache.operations.checking import Checker, ExpectedRegistry, ExpectedRule
+from ecr_pull_through_cache.lifecycle import LifecyclePolicy
+from ecr_pull_through_cache.operations import aws as operations
+from ecr_pull_through_cache.operations.checking import (
+    Checker,
+    ExpectedNodes,
+    ExpectedRegistry,
+    ExpectedRule,
+    ExpectedTemplate,
+    NodeChecker,
+)
 from tests.cli.test_rewriting import cli
+from tests.faults import Fault
+from tests.real.aws import PASSING, TRANSIENT, about, first_of_each
+from tests.real.policies import Question, allowed
+from tests.stacks.assemblies import ENVIRONMENTS, ROOT, assembly, of_kind, templates
+from tests.stacks.test_permissions import resolved
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/hub-AbCdEf"
 OLD = SECRET.replace("hub-AbCdEf", "old-GhIjKl")
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "A", "Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}],
+}
+LIFECYCLE = json.loads(LifecyclePolicy.expire_unpulled(days=90).to_text())
+WANTED = ExpectedTemplate(
+    applied_for=frozenset({"PULL_THROUGH_CACHE"}), lifecycle=LIFECYCLE, policy=POLICY, tags={"origin": "cache"},
+)  # fmt: skip
+ARNS = [f"arn:aws:ecr:eu-west-1:111122223333:repository/{prefix}/*" for prefix in ("docker-hub", "k8s")]
+IMPORTS = {
+    "Effect": "Allow", "Action": ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"], "Resource": ARNS,
+    "Principal": {"AWS": ["arn:aws:iam::222233334444:root"]},
+}  # fmt: skip
 EXPECTED = ExpectedRegistry(
     name="hub",
     account="111122223333",
@@ -25,8 +56,11 @@ EXPECTED = ExpectedRegistry(
         ExpectedRule(prefix="docker-hub", upstream_url="registry-1.docker.io", credentials="hub"),
         ExpectedRule(prefix="k8s", upstream_url="registry.k8s.io"),
     ),
-    templates={"docker-hub": frozenset({"PULL_THROUGH_CACHE"}), "k8s": frozenset({"PULL_THROUGH_CACHE"})},
+    templates=dict.fromkeys(("docker-hub", "k8s"), WANTED),
     replicate_to=frozenset({("111122223333", "us-east-1")}),
+    replicated_prefixes=frozenset({"docker-hub", "k8s"}),
+    registry_policy=(IMPORTS,),
+    scanning="BASIC",
 )
 
 
@@ -55,14 +89,43 @@ K8S = rule("k8s", "registry.k8s.io")
 GOOD_SECRET = json.dumps({"username": "robot", "accessToken": "hidden"})
 
 
+def template(prefix, **changed):
+    """A deployed template that is as it should be, but for what is said."""
+    there = {
+        "prefix": prefix, "appliedFor": ["PULL_THROUGH_CACHE"], "imageTagMutability": "MUTABLE",
+        "encryptionConfiguration": {"encryptionType": "AES256"}, "lifecyclePolicy": json.dumps(LIFECYCLE, indent=1),
+        "repositoryPolicy": json.dumps({**POLICY, "Statement": {**POLICY["Statement"][0], "Action": "ecr:BatchGetImage"}}),
+        "resourceTags": [{"Key": "origin", "Value": "cache"}],
+    }  # fmt: skip
+    return {key: value for key, value in {**there, **changed}.items() if value is not None}
+
+
+TEMPLATES = (template("docker-hub"), template("k8s"))
+
+# Written otherwise than expected, and saying the same: by account number, in two statements, beside one of somebody else.
+REGISTRY_POLICY = [
+    {"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "ecr:ReplicateImage", "Resource": "*"},
+    *({**IMPORTS, "Principal": {"AWS": "222233334444"}, "Action": action} for action in IMPORTS["Action"]),
+]  # fmt: skip
+EVERYTHING = {
+    "scanType": "BASIC",
+    "rules": [{"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}],
+}
+
+
 def check(
     aws,
     *,
     rules=(HUB, K8S),
     valid=True,
     secret=GOOD_SECRET,
-    templates=("docker-hub", "k8s"),
-    destinations=("us-east-1",),
+    described=None,
+    templates=TEMPLATES,
+    policy=REGISTRY_POLICY,
+    destinations=({"region": "us-east-1", "registryId": "111122223333"},),
+    filters=("docker-hub/", "k8s/"),
+    scanning=EVERYTHING,
+    read_secrets=True,
 ):
     """Ask a registry that is like this."""
     ecr, secrets, on_ecr, on_secrets = aws
@@ -72,22 +135,34 @@ def check(
         if secret is None:
             on_secrets.add_client_error("describe_secret", "ResourceNotFoundException")
         else:
-            on_secrets.add_response("describe_secret", {"ARN": SECRET}, {"SecretId": "ecr-pullthroughcache/hub"})
-            on_secrets.add_response("get_secret_value", {"SecretString": secret}, {"SecretId": SECRET})
+            answer = {"ARN": SECRET, **(described or {})}
+            on_secrets.add_response("describe_secret", answer, {"SecretId": "ecr-pullthroughcache/hub"})
+            if read_secrets and "DeletedDate" not in answer:
+                on_secrets.add_response("get_secret_value", {"SecretString": secret}, {"SecretId": SECRET})
     for prefix in ("docker-hub", "k8s"):
         if prefix in here:
             answer = {"isValid": valid, **({} if valid else {"failure": "upstream says no"})}
             on_ecr.add_response("validate_pull_through_cache_rule", answer, {"ecrRepositoryPrefix": prefix})
-    made = [{"prefix": p, "appliedFor": ["PULL_THROUGH_CACHE"]} for p in templates]
-    on_ecr.add_response("describe_repository_creation_templates", {"repositoryCreationTemplates": made}, {})
-    to = [{"region": region, "registryId": "111122223333"} for region in destinations]
-    configuration = {"rules": [{"destinations": to}] if to else []}
-    on_ecr.add_response("describe_registry", {"replicationConfiguration": configuration}, {})
-    return Checker(ecr, secrets).check(EXPECTED)
+    on_ecr.add_response("describe_repository_creation_templates", {"repositoryCreationTemplates": list(templates)}, {})
+    if policy is None:
+        on_ecr.add_client_error("get_registry_policy", "RegistryPolicyNotFoundException")
+    else:
+        text = json.dumps({"Version": "2012-10-17", "Statement": policy})
+        on_ecr.add_response("get_registry_policy", {"policyText": text}, {})
+    entries = [{"filter": entry, "filterType": "PREFIX_MATCH"} for entry in filters]
+    filtered = {"repositoryFilters": entries} if entries else {}
+    replicated = [{"destinations": list(destinations), **filtered}] if destinations else []
+    on_ecr.add_response("describe_registry", {"replicationConfiguration": {"rules": replicated}}, {})
+    on_ecr.add_response("get_registry_scanning_configuration", {"scanningConfiguration": scanning}, {})
+    return Checker(ecr, secrets, read_secrets=read_secrets).check(EXPECTED)
 
 
 def test_what_is_as_it_should_be_is_not_mentioned(aws):
     assert check(aws) == []
+
+
+def with_template(**changed):
+    return {"templates": (template("docker-hub"), template("k8s", **changed))}
 
 
 CASES = {
@@ -109,8 +184,43 @@ CASES = {
         {"rules": (rule("docker-hub", "registry-1.docker.io", credentialArn=OLD), K8S)},
         "rule docker-hub", f"it uses the secret {OLD} and should use {SECRET}; CloudFormation cannot change it",
     ),
-    "no template": ({"templates": ("k8s",)}, "template docker-hub", "is not there; deploy the stack of its registry"),
+    "a secret that goes": ({"described": {"DeletedDate": NOW}}, "rule docker-hub", "its secret ecr-pullthroughcache/hub is being deleted; restore it"),
+    "a secret with a key of one's own": (
+        {"described": {"KmsKeyId": "arn:aws:kms:eu-west-1:111122223333:key/1"}},
+        "rule docker-hub", "ECR reads secrets encrypted with aws/secretsmanager only",
+    ),
+    "no template": ({"templates": (template("k8s"),)}, "template docker-hub", "is not there; deploy the stack of its registry"),
+    "a template for something else": (with_template(appliedFor=["REPLICATION"]), "template k8s", "is not applied for PULL_THROUGH_CACHE"),
+    "another mutability": (
+        with_template(imageTagMutability="IMMUTABLE_WITH_EXCLUSION", imageTagMutabilityExclusionFilters=[{"filter": "v*", "filterType": "WILDCARD"}]),
+        "template k8s", "has the tag mutability IMMUTABLE_WITH_EXCLUSION (v*) and should have MUTABLE",
+    ),
+    "another encryption": (with_template(encryptionConfiguration={"encryptionType": "KMS"}), "template k8s", "encrypts with KMS and should with AES256"),
+    "another lifecycle policy": (with_template(lifecyclePolicy='{"rules": []}'), "template k8s", "has another lifecycle policy"),
+    "no lifecycle policy": (with_template(lifecyclePolicy=None), "template k8s", "has no lifecycle policy"),
+    "another repository policy": (
+        with_template(repositoryPolicy=json.dumps({"Statement": [{**POLICY["Statement"][0], "Principal": {"AWS": "999988887777"}}]})),
+        "template k8s", "has another repository policy",
+    ),
+    "no repository policy": (with_template(repositoryPolicy=None), "template k8s", "has no repository policy"),
+    "other tags": (with_template(resourceTags=[{"Key": "a", "Value": "b"}]), "template k8s", "sets the tags a=b and should set origin=cache"),
+    "a template below ours": (
+        {"templates": (template("docker-hub"), template("k8s"), template("k8s/coredns"))},
+        "template k8s/coredns", "it takes the repositories below it from k8s",
+    ),
+    "no registry policy": ({"policy": None}, "registry policy", "is not there; deploy the stack of its registry"),
+    "a registry policy that somebody else overwrote": (
+        {"policy": REGISTRY_POLICY[:2]}, "registry policy",
+        "does not allow ecr:BatchImportUpstreamImage, ecr:CreateRepository to arn:aws:iam::222233334444:root on all of",
+    ),
     "no replication": ({"destinations": ()}, "replication to 111122223333/us-east-1", "is not there; deploy, or see who else"),
+    "replication of a part": ({"filters": ("k8s/",)}, "replication to 111122223333/us-east-1", "leaves out docker-hub"),
+    "replication to somewhere else too": (
+        {"destinations": ({"region": "us-east-1", "registryId": "111122223333"}, {"region": "us-west-2", "registryId": "111122223333"})},
+        "replication to 111122223333/us-west-2", "is there and not in the configuration",
+    ),
+    "another scanner": ({"scanning": {**EVERYTHING, "scanType": "ENHANCED"}}, "scanning", "is ENHANCED and should be BASIC"),
+    "a scanner that looks at nothing": ({"scanning": {"scanType": "BASIC", "rules": []}}, "scanning", "does not scan every repository"),
 }  # fmt: skip
 
 
@@ -145,16 +255,329 @@ def test_what_aws_refuses_is_a_sentence(aws, code):
         Checker(ecr, secrets).check(EXPECTED)
 
 
-def test_the_expectation_of_the_example_covers_what_arrives_and_what_is_pulled():
-    plans = load(Path(__file__).parents[2] / "environments/example.yaml").registries
-    hub, frankfurt, america = (expectation(plans[name]) for name in ("hub", "frankfurt", "america"))
-    assert hub.replicate_to == {("111122223333", "eu-central-1"), ("111122223333", "us-east-1")}
-    assert hub.templates["quay"] == {"PULL_THROUGH_CACHE"}
-    assert frankfurt.templates["k8s"] == {"PULL_THROUGH_CACHE", "REPLICATION"}
-    assert frankfurt.templates["quay"] == {"REPLICATION"}
-    assert america.rules == ()
+@pytest.mark.parametrize("filters", [(), ("docker", "k8s/")])
+def test_filters_that_take_more_are_as_good(aws, filters):
+    assert check(aws, filters=filters) == []
+
+
+def test_secrets_need_not_be_read(aws):
+    assert check(aws, read_secrets=False) == []
+
+
+def test_rules_that_come_near_the_quota_are_a_notice_and_no_difference(aws):
+    more = [rule(f"p{n}", "quay.io") for n in range(38)]
+    notices = [finding for finding in check(aws, rules=(HUB, K8S, *more)) if finding.notice]
+    assert [n.problem for n in notices] == [
+        "40 of 50 pull through cache rules per registry are used; ask AWS to raise the quota before it is met"
+    ]
+
+
+def test_a_part_that_cannot_be_looked_at_does_not_hide_the_others(aws):
+    ecr, secrets, on_ecr, _ = aws
+    for operation in (
+        "describe_pull_through_cache_rules",
+        "describe_repository_creation_templates",
+        "get_registry_policy",
+    ):
+        on_ecr.add_client_error(operation, "AccessDeniedException", "because")
+    on_ecr.add_response("describe_registry", {"replicationConfiguration": {"rules": []}}, {})
+    on_ecr.add_response("get_registry_scanning_configuration", {"scanningConfiguration": EVERYTHING}, {})
+    errors = []
+    findings = Checker(ecr, secrets).check(EXPECTED, on_error=errors.append)
+    assert len(errors) == 3
+    assert [f.subject for f in findings] == ["replication to 111122223333/us-east-1"]
+
+
+# What should be there is what the stacks deploy.
+
+
+def deployed(registry, template) -> dict[str, Any]:
+    """What a synthesised template would have ECR answer."""
+
+    def lower(value):
+        if isinstance(value, dict):
+            return {key[0].lower() + key[1:]: lower(part) for key, part in value.items()}
+        return [lower(part) for part in value] if isinstance(value, list) else value
+
+    made = []
+    for entry in of_kind(template, "AWS::ECR::RepositoryCreationTemplate"):
+        left_out = ("CustomRoleArn", "ImageTagMutabilityExclusionFilters", "RepositoryPolicy", "ResourceTags")
+        found = lower({k: v for k, v in entry.items() if k not in left_out})
+        if "ImageTagMutabilityExclusionFilters" in entry:
+            patterns = [
+                f["ImageTagMutabilityExclusionFilterValue"] for f in entry["ImageTagMutabilityExclusionFilters"]
+            ]
+            found["imageTagMutabilityExclusionFilters"] = [{"filter": p, "filterType": "WILDCARD"} for p in patterns]
+        if "RepositoryPolicy" in entry:
+            found["repositoryPolicy"] = resolved(entry["RepositoryPolicy"])
+        made.append({**found, "resourceTags": entry.get("ResourceTags", [])})
+    policies = [resolved(p["PolicyText"]) for p in of_kind(template, "AWS::ECR::RegistryPolicy")]
+    replication = [
+        lower(r["ReplicationConfiguration"]) for r in of_kind(template, "AWS::ECR::ReplicationConfiguration")
+    ]
+    scanning = [lower(s) for s in of_kind(template, "AWS::ECR::RegistryScanningConfiguration")]
+    return {
+        "templates": made, "policy": policies[0]["Statement"] if policies else None,
+        "replication": replication[0] if replication else {"rules": []}, "scanning": scanning[0] if scanning else {},
+    }  # fmt: skip
+
+
+REGISTRIES = [
+    (environment, name)
+    for environment in ENVIRONMENTS
+    for name in load(ROOT / "environments" / f"{environment}.yaml").registries
+]
+
+
+@pytest.mark.parametrize(("environment", "name"), REGISTRIES)
+def test_what_should_be_there_is_what_the_stack_deploys(aws, environment, name):
+    ecr, secrets, on_ecr, _ = aws
+    expected = expectation(load(ROOT / "environments" / f"{environment}.yaml").registries[name])
+    answers = deployed(name, templates(assembly(environment))[f"registry-{name}"])
+    without_rules = replace(expected, rules=())
+    on_ecr.add_response("describe_pull_through_cache_rules", {"pullThroughCacheRules": []}, {})
+    on_ecr.add_response(
+        "describe_repository_creation_templates", {"repositoryCreationTemplates": answers["templates"]}, {}
+    )
+    if expected.registry_policy:
+        text = json.dumps({"Version": "2012-10-17", "Statement": answers["policy"]})
+        on_ecr.add_response("get_registry_policy", {"policyText": text}, {})
+        assert {a for s in answers["policy"] for a in s["Action"]} == {
+            a for s in expected.registry_policy for a in s["Action"]
+        }
+    else:
+        assert answers["policy"] is None
+    on_ecr.add_response("describe_registry", {"replicationConfiguration": answers["replication"]}, {})
+    if expected.scanning:
+        on_ecr.add_response("get_registry_scanning_configuration", {"scanningConfiguration": answers["scanning"]}, {})
+    assert Checker(ecr, secrets).check(without_rules) == []
+    assert set(expected.templates) == {t["prefix"] for t in answers["templates"]}
+    assert all(set(t["appliedFor"]) == expected.templates[t["prefix"]].applied_for for t in answers["templates"])
+
+
+CLUSTERS = [
+    (environment, name)
+    for environment in ENVIRONMENTS
+    for name in load(ROOT / "environments" / f"{environment}.yaml").clusters
+]
+
+
+def test_what_nodes_should_be_allowed_is_what_the_stacks_allow():
+    questions, answers = [], []
+    for environment, name in CLUSTERS:
+        (policy,) = of_kind(templates(assembly(environment))[f"cluster-{name}"], "AWS::IAM::ManagedPolicy")
+        for nodes in expected_nodes(load(ROOT / "environments" / f"{environment}.yaml").clusters[name]):
+            for action in (*nodes.allowed, *nodes.denied):
+                for arn in nodes.resources:
+                    questions.append(Question(
+                        principal=f"arn:aws:iam::{nodes.account}:role/{nodes.role}", action=action, owner=nodes.account,
+                        resource="*" if action == "ecr:GetAuthorizationToken" else arn,
+                        identity=(resolved(policy["PolicyDocument"]),),
+                    ))  # fmt: skip
+                    answers.append(action in nodes.allowed)
+    assert len(questions) > 50
+    assert allowed(questions) == answers
 
 
 def test_a_registry_nobody_wrote_down_is_one_sentence():
     done = cli("check", "--config", "environments/minimal.yaml", "--registry", "mian", expect=2)
     assert "there is no registry 'mian'; there are europe, main, west" in done.stderr
+
+
+# Repositories.
+
+
+def images(ecr, name, *details):
+    ecr.add_response("describe_images", {"imageDetails": list(details)}, {"repositoryName": name, "maxResults": 1000})
+
+
+def stale(aws, *details, created=NOW):
+    ecr, secrets, on_ecr, _ = aws
+    listed = [
+        {"repositoryName": "k8s/pause", "createdAt": created},
+        {"repositoryName": "apps/web", "createdAt": created},
+    ]
+    on_ecr.add_response("describe_repositories", {"repositories": listed}, {"maxResults": 1000})
+    images(on_ecr, "k8s/pause", *details)
+    return [f.problem for f in Checker(ecr, secrets).stale(EXPECTED, days=90, threads=1)]
+
+
+LONG_AGO, LATELY = datetime(2020, 1, 31, tzinfo=UTC), datetime.now(UTC) - timedelta(days=1)
+PUSHED = {"imagePushedAt": LONG_AGO}
+
+
+@pytest.mark.parametrize(
+    ("details", "problems"),
+    [
+        ([{**PUSHED, "lastRecordedPullTime": LONG_AGO}], ["nothing was pulled from it since 2020-01-31"]),
+        ([PUSHED], ["was imported 2020-01-31 and never pulled"]),
+        ([{**PUSHED, "lastRecordedPullTime": LATELY}, PUSHED], []),
+        ([{"imagePushedAt": LATELY}, PUSHED], []),
+        ([], ["holds no image"]),
+    ],
+)
+def test_what_nobody_pulls_is_mentioned(aws, details, problems):
+    assert stale(aws, *details, created=LONG_AGO) == problems
+
+
+def test_what_is_made_just_now_may_be_empty(aws):
+    assert stale(aws, created=LATELY) == []
+
+
+# The whole command, on an AWS of the loopback.
+
+ACCOUNT, MAIN = "111122223333", "us-east-1"
+REGIONS = {"main": MAIN, "west": "us-west-2", "europe": "eu-west-1"}
+
+
+@pytest.fixture
+def stage(loopback):
+    """What environments/minimal.yaml deploys."""
+    loopback.rule((ACCOUNT, MAIN), "k8s", "registry.k8s.io", created=NOW.timestamp())
+    for region in REGIONS.values():
+        applied_for = "PULL_THROUGH_CACHE" if region == MAIN else "REPLICATION"
+        loopback.template((ACCOUNT, region), "k8s", appliedFor=[applied_for], imageTagMutability="MUTABLE")
+    to = [{"region": region, "registryId": ACCOUNT} for region in REGIONS.values() if region != MAIN]
+    loopback.client("ecr", MAIN, account=ACCOUNT).put_replication_configuration(replicationConfiguration={"rules": [{
+        "destinations": to, "repositoryFilters": [{"filter": "k8s/", "filterType": "PREFIX_MATCH"}],
+    }]})  # fmt: skip
+    loopback.client("iam", MAIN, account=ACCOUNT).create_role(
+        RoleName="demo-node-role", Path="/nodes/", AssumeRolePolicyDocument="{}"
+    )
+    loopback.calls.clear()
+    return loopback
+
+
+def run(*options, expect=0):
+    config = str(ROOT / "environments/minimal.yaml")
+    done = CliRunner().invoke(app, ["check", "--config", config, "--assume-role", "ReadOnly", *options])
+    assert done.exit_code == expect, done.output
+    return done
+
+
+def test_as_configured_it_is_silent(stage):
+    assert run().output == ""
+
+
+def test_a_role_that_is_not_there(stage):
+    stage.client("iam", MAIN, account=ACCOUNT).delete_role(RoleName="demo-node-role")
+    assert run(expect=1).stdout == "demo: role demo-node-role: is not there; make it, or correct its name\n"
+
+
+def test_a_role_that_may_not_pull(stage):
+    stage.allowed = lambda action, _: action != "ecr:BatchGetImage"
+    assert run(expect=1).stdout == (
+        "demo: role demo-node-role: may not do ecr:BatchGetImage; deploy the stack of its cluster, or attach its policy\n"
+    )
+    (call,) = [c for c in stage.calls if c.operation == "SimulatePrincipalPolicy"]
+    assert call.arguments["PolicySourceArn"] == f"arn:aws:iam::{ACCOUNT}:role/nodes/demo-node-role", "with its path"
+
+
+def test_a_role_that_may_import_and_should_not(stage):
+    nodes = ExpectedNodes(
+        cluster="c", account=ACCOUNT, region=MAIN, role="demo-node-role", allowed=("ecr:BatchGetImage",),
+        denied=("ecr:BatchImportUpstreamImage",), resources=("arn:aws:ecr:us-east-1:111122223333:repository/k8s/any",),
+    )  # fmt: skip
+    (finding,) = NodeChecker(stage.client("iam", MAIN, account=ACCOUNT)).check(nodes)
+    assert finding.problem.startswith("may do ecr:BatchImportUpstreamImage, although its pulls are to import nothing")
+
+
+def test_repositories_that_were_there_before_their_template(stage):
+    ecr = stage.client("ecr", MAIN, account=ACCOUNT)
+    for name in ("k8s/pause", "k8s/etcd", "apps/web"):
+        ecr.create_repository(repositoryName=name)
+    stage.template((ACCOUNT, MAIN), "k8s", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE")
+    found = [f for f in json.loads(run("--json", expect=1).stdout) if f["subject"] == "repositories k8s"]
+    assert [f["problem"] for f in found] == [
+        "2 were there before their template is as it is now, k8s/etcd among them (tag mutability of 2); "
+        "ecr-pull-through backfill brings it to them"
+    ]
+    assert "repositories k8s" not in run("--no-repositories", expect=1).stdout
+
+
+# Faults: each row is run, and written into the table of docs/explanation/faults.md.
+
+ALL_THE_SAME = "is repeated with back-off, ten times in all; the findings are the same"
+FAULTS = [
+    *(Fault(verb="check", fault=name, outcome=ALL_THE_SAME) for name in TRANSIENT),
+    Fault(verb="check", fault="access denied for one repository", outcome="it is named with the reason, all else is looked at, exit code 2"),
+    Fault(verb="check", fault="credentials that expire half-way", outcome="what was found is shown, what was not looked at is named, exit code 2"),
+    Fault(verb="check", fault="a Region that cannot be reached", outcome="it is named, all others are looked at, exit code 2"),
+    Fault(verb="check", fault="kill -9 in the middle", outcome="nothing: it only reads; with `--fix --yes`, a rule that has its secret is not given it again"),
+]  # fmt: skip
+BY_NAME = {row.fault: row for row in FAULTS}
+
+
+@pytest.fixture
+def differing(stage):
+    """A role that may nothing, and a repository without tags."""
+    stage.allowed = lambda *_: False
+    stage.client("ecr", MAIN, account=ACCOUNT).create_repository(repositoryName="k8s/pause")
+    stage.template(
+        (ACCOUNT, MAIN), "k8s", appliedFor=["PULL_THROUGH_CACHE"], resourceTags=[{"Key": "origin", "Value": "cache"}]
+    )
+    return stage
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes(differing, fault):
+    assert BY_NAME[fault].outcome == ALL_THE_SAME
+    before = run(expect=1).stdout
+    assert before.count("\n") == 3
+    differing.fault = first_of_each(TRANSIENT[fault])
+    assert run(expect=1).stdout == before
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A permanent fault is not repeated ten times here."""
+    monkeypatch.setattr(operations, "_RETRIES", operations.Config(retries={"mode": "standard", "max_attempts": 2}))
+
+
+def test_access_denied_for_one_repository(differing, impatient):
+    before = run(expect=1).stdout.splitlines()
+    differing.fault = about("repository/k8s/pause", "AccessDeniedException")
+    done = run(expect=2)
+    assert "main: k8s/pause: ecr:ListTagsForResource is not allowed: as the test wants it" in done.stderr
+    assert done.stdout.splitlines() == [line for line in before if "repositories" not in line]
+
+
+def test_credentials_that_expire_half_way(differing, impatient):
+    differing.fault = lambda call: "ExpiredTokenException" if call.operation == "ListTagsForResource" else None
+    done = run(expect=2)
+    assert "main: the AWS credentials are not valid any more; sign in again" in done.stderr
+    assert "demo: role demo-node-role: may not do" in done.stdout
+
+
+def test_a_region_that_cannot_be_reached(differing, impatient):
+    before = run(expect=1).stdout
+    differing.fault = lambda call: "ServiceUnavailable" if (call.service, call.region) == ("ecr", "eu-west-1") else None
+    done = run(expect=2)
+    assert "europe: AWS has a problem of its own and did not answer ecr:DescribePullThroughCacheRules" in done.stderr
+    assert done.stdout == before
+
+
+def test_it_only_reads(differing):
+    differing.calls.clear()
+    run("--stale-days", "1", "--fix", expect=1)
+    reads = re.compile(r"\w+:(Describe|Get|List|Validate|Simulate|AssumeRole)")
+    assert [action for action in differing.actions() if not reads.match(action)] == []
+
+
+def test_a_rule_that_has_its_secret_is_not_given_it_again(stage, tmp_path):
+    secret = stage.client("secretsmanager", MAIN, account=ACCOUNT).create_secret(
+        Name="ecr-pullthroughcache/hub", SecretString=GOOD_SECRET
+    )["ARN"]
+    stage.rule((ACCOUNT, MAIN), "hub", "registry-1.docker.io", created=NOW.timestamp(), credentialArn=OLD)
+    config = tmp_path / "configuration.yaml"
+    config.write_text(
+        'registries: {main: {account: "111122223333", region: us-east-1, '
+        "upstreams: {hub: {upstream: docker.io, credentials: hub}}}}"
+    )
+    arguments = ["check", "--config", str(config), "--assume-role", "Fix", "--fix"]
+    shown = CliRunner().invoke(app, arguments).output
+    assert f"main: rule hub: would be given, with --yes, {secret}" in shown
+    for _ in range(2):
+        CliRunner().invoke(app, [*arguments, "--yes"])
+    assert stage.rules[ACCOUNT, MAIN]["hub"]["credentialArn"] == secret
+    assert [c.operation for c in stage.calls].count("UpdatePullThroughCacheRule") == 1

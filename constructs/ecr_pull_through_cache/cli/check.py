@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
+from ._accounts import (
+    AssumeRole,
+    Concurrency,
+    Config,
+    Profile,
+    Registries,
+    chosen,
+    complain,
+    everywhere,
+    progress,
+)
 
 if TYPE_CHECKING:
-    from ..configuration import RegistryPlan
-    from ..operations.checking import Checker, ExpectedRegistry, Finding
+    from ..operations.aws import Sessions
+    from ..operations.checking import Checker, ExpectedNodes, ExpectedRegistry, Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -22,61 +35,142 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Annotated[Path, typer.Option(help="Configuration file.")],
-    registry: Annotated[
-        list[str] | None, typer.Option(help="Registry of the configuration; else all of them.", show_default=False)
+    config: Config,
+    registry: Registries = None,
+    no_repositories: Annotated[
+        bool, typer.Option("--no-repositories", help="Leave out repositories that are not as their template is now.")
+    ] = False,
+    stale_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Days without a pull after which a repository is mentioned.", show_default=False),
     ] = None,
+    no_secret_values: Annotated[
+        bool,
+        typer.Option(
+            "--no-secret-values", help="Do not read secrets; ECR's own validation says whether it can use them."
+        ),
+    ] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Say what CloudFormation cannot change and this can.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --fix: change it.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", show_default=False)] = None,
-    assume_role: Annotated[
-        str | None, typer.Option(help="Name of the role to assume in each account.", show_default=False)
-    ] = None,
+    concurrency: Concurrency = 8,
+    profile: Profile = None,
+    assume_role: AssumeRole = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """Compare rules, secrets, templates and replication with the configuration; exit with 1 if something differs.
+    """Compare what is deployed with the configuration, in every account and Region.
+
+    Rules and their upstreams, secrets, creation templates, registry policy, replication, scanning, what the roles of nodes
+    may do, and repositories that are not as their template would make them now.
+
+    Exit codes: 0 as configured, 1 something differs, 2 something could not be looked at.
 
     Example: ecr-pull-through check --config environments/minimal.yaml --assume-role ReadOnly
     """
     from ..configuration import load
     from ..operations.aws import Sessions
+    from ._expectation import expectation, expected_nodes
+
+    configuration = load(config)
+    plans = chosen(config, registry, of=configuration)
+    clusters = [c for c in configuration.clusters.values() if c.registry.name in plans]
+    findings = _Findings()
+    sessions = Sessions(profile=profile, assume_role=assume_role)
+    with progress("repositories") as bar:
+        work: dict[str, Callable[[], None]] = {}
+        looks = _Looks(
+            repositories=not no_repositories,
+            stale_days=stale_days,
+            secret_values=not no_secret_values,
+            threads=concurrency,
+        )
+        fixing = yes if fix else None
+        for name, plan in plans.items():
+            work[name] = partial(_registry, expectation(plan), sessions, looks, findings, fixing, partial(bar, name))
+        for cluster in clusters:
+            for nodes in expected_nodes(cluster):
+                work[f"{nodes.cluster}: {nodes.role}"] = partial(_nodes, nodes, sessions, findings)
+        failed = everywhere(work, lambda name: work[name]())
+    _report(findings.sorted((*plans, *(cluster.name for cluster in clusters))), as_json=as_json)
+    if failed or findings.incomplete:
+        raise typer.Exit(2)
+    if any(not finding.notice for finding in findings.all):
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looks:
+    """What is looked at besides what is deployed by CloudFormation, and how many calls at once."""
+
+    repositories: bool
+    stale_days: int | None
+    secret_values: bool
+    threads: int
+
+
+class _Findings:
+    """What was found, from several threads."""
+
+    def __init__(self) -> None:
+        self.all: list[Finding] = []
+        self.incomplete = False
+        self._lock = threading.Lock()
+
+    def add(self, finding: Finding) -> None:
+        """One more."""
+        with self._lock:
+            self.all.append(finding)
+
+    def could_not(self, name: str, error: UserError) -> None:
+        """Something could not be looked at."""
+        complain(f"{name}: {error}")
+        self.incomplete = True
+
+    def sorted(self, order: tuple[str, ...]) -> list[Finding]:
+        """In the order of the configuration."""
+        return sorted(self.all, key=lambda finding: order.index(finding.registry))
+
+
+def _registry(
+    expected: ExpectedRegistry,
+    sessions: Sessions,
+    looks: _Looks,
+    findings: _Findings,
+    fixing: bool | None,
+    bar: Callable[[int, int], None],
+) -> None:
     from ..operations.checking import Checker
 
-    plans = load(config).registries
-    unknown = sorted(set(registry or ()) - set(plans))
-    if unknown:
-        raise UserError(f"{config}: there is no registry {unknown[0]!r}; there are {', '.join(plans)}")
-    sessions = Sessions(profile=profile, assume_role=assume_role)
-    left: list[Finding] = []
-    failed = False
-    for name in registry or plans:
-        expected = expectation(plans[name])
-        place = (expected.account, expected.region)
-        try:
-            checker = Checker(sessions.client("ecr", *place), sessions.client("secretsmanager", *place))
-            left += _mended(checker, checker.check(expected), yes=yes) if fix else checker.check(expected)
-        except UserError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            failed = True
-    _report(left, as_json=as_json)
-    if failed or left:
-        raise typer.Exit(2 if failed else 1)
+    clients = [sessions.client(service, expected.account, expected.region) for service in ("ecr", "secretsmanager")]
+    checker = Checker(*clients, read_secrets=looks.secret_values)
+    could_not = partial(findings.could_not, expected.name)
+    for finding in checker.check(expected, on_error=could_not):
+        if fixing is None or finding.credential_arn is None or not _mended(checker, finding, yes=fixing):
+            findings.add(finding)
+    if looks.repositories:
+        for finding in checker.repositories(expected, threads=looks.threads, on_progress=bar, on_error=could_not):
+            findings.add(finding)
+    if looks.stale_days is not None:
+        for finding in checker.stale(
+            expected, days=looks.stale_days, threads=looks.threads, on_progress=bar, on_error=could_not
+        ):
+            findings.add(finding)
 
 
-def _mended(checker: Checker, findings: list[Finding], *, yes: bool) -> list[Finding]:
-    """What is left after the changes that only the API can make."""
-    left = []
-    for finding in findings:
-        if finding.credential_arn is None:
-            left.append(finding)
-            continue
-        if yes:
-            checker.fix(finding)
-        else:
-            left.append(finding)
-        done = "now uses" if yes else "would be given, with --yes,"
-        print(f"{finding.registry}: {finding.subject}: {done} {finding.credential_arn}", file=sys.stderr)
-    return left
+def _nodes(expected: ExpectedNodes, sessions: Sessions, findings: _Findings) -> None:
+    from ..operations.checking import NodeChecker
+
+    iam = sessions.client("iam", expected.account, expected.region)
+    for finding in NodeChecker(iam).check(expected):
+        findings.add(finding)
+
+
+def _mended(checker: Checker, finding: Finding, *, yes: bool) -> bool:
+    """Make, or show, the change that only the API can make."""
+    if yes:
+        checker.fix(finding)
+    done = "now uses" if yes else "would be given, with --yes,"
+    complain(f"{finding.registry}: {finding.subject}: {done} {finding.credential_arn}")
+    return yes
 
 
 def _report(findings: list[Finding], *, as_json: bool) -> None:
@@ -84,31 +178,7 @@ def _report(findings: list[Finding], *, as_json: bool) -> None:
         print(json.dumps([vars(finding) for finding in findings], indent=2))
         return
     for finding in findings:
-        print(f"{finding.registry}: {finding.subject}: {finding.problem}")
-
-
-def expectation(plan: RegistryPlan) -> ExpectedRegistry:
-    """What a registry of the configuration should be like."""
-    from ..operations.checking import ExpectedRegistry, ExpectedRule
-
-    caching = {"PULL_THROUGH_CACHE", *(["REPLICATION"] if plan.sources else [])}
-    return ExpectedRegistry(
-        name=plan.name,
-        account=plan.environment.account,
-        region=plan.environment.region,
-        rules=tuple(
-            ExpectedRule(
-                prefix=prefix,
-                upstream_url=cache.cached.upstream.url,
-                upstream_prefix=cache.cached.upstream_repository_prefix,
-                credentials=cache.credentials,
-            )
-            for prefix, cache in plan.caches.items()
-        ),
-        templates={
-            **dict.fromkeys(plan.caches, frozenset(caching)),
-            **dict.fromkeys(plan.arrives, frozenset({"REPLICATION"})),
-            **dict.fromkeys(plan.copies, frozenset({"CREATE_ON_PUSH"})),
-        },
-        replicate_to=frozenset((to.account, to.region) for to in plan.replicate_to),
-    )
+        if finding.notice:
+            complain(f"{finding.registry}: {finding.subject}: {finding.problem}")
+        else:
+            print(f"{finding.registry}: {finding.subject}: {finding.problem}")

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .. import quotas
+from ..errors import UserError
+from ..images import ROOT
 from ..permissions import SECRET_PREFIX
-from .aws import said
+from .aws import AwsError, SignedOut, said
+from .backfilling import Backfiller, Change, Failed, template_of
+from .parallel import THREADS, in_order
+from .policies import allows, same
 
 PLACEHOLDER = "replace-me"
 """User name of a secret that was made and never written to."""
 _KEYS = {"username", "accessToken"}
+_DEPLOY = "deploy the stack of its registry"
+_NEARLY = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +44,30 @@ class ExpectedRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpectedTemplate:
+    """A repository creation template as it should be.
+
+    :param applied_for: what creates the repositories: ``PULL_THROUGH_CACHE``, ``REPLICATION``, ``CREATE_ON_PUSH``.
+    :param mutability: the tag mutability.
+    :param exclusions: patterns of tags that are the exception.
+    :param encryption: ``AES256``, ``KMS`` or ``KMS_DSSE``.
+    :param key: ARN of the customer managed key, if there is one.
+    :param lifecycle: the lifecycle policy, if there is one.
+    :param policy: the repository policy, if there is one.
+    :param tags: tags of the repositories.
+    """
+
+    applied_for: frozenset[str]
+    mutability: str = "MUTABLE"
+    exclusions: frozenset[str] = frozenset()
+    encryption: str = "AES256"
+    key: str | None = None
+    lifecycle: Mapping[str, Any] | None = None
+    policy: Mapping[str, Any] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExpectedRegistry:
     """A registry as it should be.
 
@@ -41,32 +75,62 @@ class ExpectedRegistry:
     :param account: its account.
     :param region: its Region.
     :param rules: its pull through cache rules.
-    :param templates: what the repository creation template of each prefix is applied for.
+    :param templates: the repository creation template of each prefix.
     :param replicate_to: accounts and Regions that it replicates to.
+    :param replicated_prefixes: prefixes of the repositories that are replicated; ``ROOT`` for all.
+    :param registry_policy: what the registry policy allows, statement by statement; others may stand beside it.
+    :param scanning: ``BASIC`` or ``ENHANCED``; ``None`` where the setting is left alone.
     """
 
     name: str
     account: str
     region: str
     rules: tuple[ExpectedRule, ...] = ()
-    templates: Mapping[str, frozenset[str]]
+    templates: Mapping[str, ExpectedTemplate] = field(default_factory=dict)
     replicate_to: frozenset[tuple[str, str]] = frozenset()
+    replicated_prefixes: frozenset[str] = frozenset()
+    registry_policy: tuple[Mapping[str, Any], ...] = ()
+    scanning: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedNodes:
+    """What a role may do that pulls for a cluster.
+
+    :param cluster: name of the cluster.
+    :param account: account of the role.
+    :param region: the cluster's Region.
+    :param role: name of the role, without its path.
+    :param allowed: actions that it may do.
+    :param denied: actions that it may not do.
+    :param resources: ARNs of a repository under each prefix.
+    """
+
+    cluster: str
+    account: str
+    region: str
+    role: str
+    allowed: tuple[str, ...]
+    denied: tuple[str, ...]
+    resources: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Something that is not as it should be.
 
-    :param registry: name of the registry.
+    :param registry: name of the registry, or of the cluster.
     :param subject: what it is about: ``rule docker-hub``.
     :param problem: what is wrong, and what to do.
     :param credential_arn: the secret to give the rule by the API, where that mends it.
+    :param notice: whether it is only to be known, and no difference.
     """
 
     registry: str
     subject: str
     problem: str
     credential_arn: str | None = None
+    notice: bool = False
 
     @property
     def prefix(self) -> str:
@@ -74,30 +138,144 @@ class Finding:
         return self.subject.partition(" ")[2]
 
 
+def _raise(error: UserError) -> None:
+    raise error
+
+
 class Checker:
     """Asks one registry what it is like.
 
     :param ecr: client of ECR in the registry's account and Region.
     :param secrets: client of Secrets Manager there.
+    :param read_secrets: whether the values of secrets are read, to see that they have the keys which ECR wants. ECR's own
+        validation of a rule reads them as well, and says less precisely what is wrong.
     """
 
-    def __init__(self, ecr: Any, secrets: Any) -> None:
+    def __init__(self, ecr: Any, secrets: Any, *, read_secrets: bool = True) -> None:
         self._ecr = ecr
         self._secrets = secrets
+        self._read_secrets = read_secrets
 
-    def check(self, expected: ExpectedRegistry) -> list[Finding]:
+    def check(self, expected: ExpectedRegistry, *, on_error: Callable[[UserError], None] = _raise) -> list[Finding]:
         """Everything that is not as it should be.
 
-        :raises AwsError: when AWS cannot be asked.
+        :param on_error: called for each part that cannot be looked at, and then the others are; it raises if left out.
+        :raises AwsError: when AWS cannot be asked, and nothing is called instead.
         """
-        return [
-            Finding(registry=expected.name, subject=subject, problem=problem, credential_arn=arn)
-            for subject, problem, arn in (
-                *self._rules(expected),
-                *((subject, problem, None) for subject, problem in self._templates(expected)),
-                *((subject, problem, None) for subject, problem in self._replication(expected)),
+        parts = (self._rules, self._templates, self._registry_policy, self._replication, self._scanning)
+        found: list[Finding] = []
+        for part in parts:
+            try:
+                found += part(expected)
+            except SignedOut:
+                raise
+            except UserError as error:
+                on_error(error)
+        return found
+
+    def repositories(
+        self,
+        expected: ExpectedRegistry,
+        *,
+        threads: int = THREADS,
+        on_progress: Callable[[int, int], None] = lambda *_: None,
+        on_error: Callable[[UserError], None] = _raise,
+    ) -> Iterator[Finding]:
+        """Repositories that are not as their template would make them now: those that ``backfill`` would change.
+
+        :param threads: how many repositories are looked at at once.
+        :param on_progress: called with how many have been looked at, of how many.
+        :param on_error: called for each repository that cannot be looked at.
+        :raises AwsError: when they cannot be listed.
+        """
+        differing: dict[str, Counter[str]] = defaultdict(Counter)
+        names: dict[str, set[str]] = defaultdict(set)
+        prefixes = tuple(expected.templates)
+        for step in Backfiller(self._ecr).plan(prefixes, threads=threads, on_progress=on_progress):
+            if isinstance(step, Failed):
+                on_error(AwsError(f"{step.repository}: {step.reason}"))
+            elif isinstance(step, Change):
+                prefix = template_of(step.repository, {p: p for p in prefixes})
+                differing[prefix][step.what] += 1
+                names[prefix].add(step.repository)
+        for prefix, settings in sorted(differing.items()):
+            what = ", ".join(f"{setting} of {count}" for setting, count in sorted(settings.items()))
+            example = min(names[prefix])
+            yield Finding(
+                registry=expected.name,
+                subject=f"repositories {prefix}",
+                problem=f"{len(names[prefix])} were there before their template is as it is now, {example} among them "
+                f"({what}); ecr-pull-through backfill brings it to them",
             )
-        ]
+
+    def stale(
+        self,
+        expected: ExpectedRegistry,
+        *,
+        days: int,
+        threads: int = THREADS,
+        on_progress: Callable[[int, int], None] = lambda *_: None,
+        on_error: Callable[[UserError], None] = _raise,
+    ) -> Iterator[Finding]:
+        """Repositories from which nothing was pulled for so many days.
+
+        ECR asks an upstream for a tag again only when somebody pulls it, so what nobody pulls is as old as its last pull.
+        Whether the upstream has moved the tag meanwhile, ECR does not say.
+
+        :param days: since the last pull, or since the import of what was never pulled.
+        :param threads: how many repositories are looked at at once.
+        :param on_progress: called with how many have been looked at, of how many.
+        :param on_error: called for each repository that cannot be looked at.
+        :raises AwsError: when repositories cannot be listed.
+        """
+        before = datetime.now(UTC) - timedelta(days=days)
+        prefixes = dict.fromkeys(expected.templates, True)
+        listed = (r for page in self._pages("describe_repositories", PageSize=1000) for r in page["repositories"])
+        there = [r for r in listed if template_of(r["repositoryName"], prefixes)]
+        on_progress(0, len(there))
+
+        def look(repository: Mapping[str, Any]) -> str | UserError | None:
+            try:
+                return self._stale(repository, before)
+            except SignedOut:
+                raise
+            except UserError as error:
+                return AwsError(f"{repository['repositoryName']}: {error}")
+
+        for number, answer in enumerate(in_order(look, there, threads=threads), 1):
+            on_progress(number, len(there))
+            if isinstance(answer, UserError):
+                on_error(answer)
+            elif answer is not None:
+                subject = f"repository {there[number - 1]['repositoryName']}"
+                yield Finding(registry=expected.name, subject=subject, problem=answer)
+
+    def _stale(self, repository: Mapping[str, Any], before: datetime) -> str | None:
+        """What is stale about a repository."""
+        try:
+            images = list(self._images(repository["repositoryName"]))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "RepositoryNotFoundException":
+                return None
+            raise said(error, call="ecr:DescribeImages") from None
+        except BotoCoreError as error:
+            raise said(error, call="ecr:DescribeImages") from None
+        if not images:
+            return "holds no image" if repository["createdAt"] < before else None
+        latest = max(pulled or pushed for pulled, pushed in images)
+        if latest >= before:
+            return None
+        day = f"{latest:%Y-%m-%d}"
+        pulled = any(pulled for pulled, _ in images)
+        return f"nothing was pulled from it since {day}" if pulled else f"was imported {day} and never pulled"
+
+    def _images(self, repository: str) -> Iterator[tuple[datetime | None, datetime]]:
+        """When each image was last pulled, and when it came."""
+        for page in self._ecr.get_paginator("describe_images").paginate(
+            repositoryName=repository, PaginationConfig={"PageSize": 1000}
+        ):
+            for image in page["imageDetails"]:
+                yield image.get("lastRecordedPullTime"), image["imagePushedAt"]
 
     def fix(self, finding: Finding) -> None:
         """Give a rule another secret, which CloudFormation cannot do: all properties of a rule are create-only.
@@ -113,81 +291,146 @@ class Checker:
             credentialArn=finding.credential_arn,
         )
 
-    def _rules(self, expected: ExpectedRegistry) -> Iterator[tuple[str, str, str | None]]:
+    def _rules(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         there = {
-            rule["ecrRepositoryPrefix"]: rule
-            for page in self._pages("describe_pull_through_cache_rules", "ecr:DescribePullThroughCacheRules")
+            rule["ecrRepositoryPrefix"].rstrip("/"): rule
+            for page in self._pages("describe_pull_through_cache_rules")
             for rule in page["pullThroughCacheRules"]
         }
+        used = len(there)
         for rule in expected.rules:
-            subject = f"rule {rule.prefix}"
-            found = there.pop(rule.prefix, None)
-            if found is None:
-                yield subject, "is not there; deploy the stack of its registry", None
-                continue
-            for problem in _differences(rule, found):
-                yield subject, problem, None
-            wrong = self._credential(rule, found)
-            if wrong is not None:
-                yield subject, *wrong
-            answer = self._ask(
-                self._ecr.validate_pull_through_cache_rule,
-                "ecr:ValidatePullThroughCacheRule",
-                ecrRepositoryPrefix=rule.prefix,
-            )
-            if not answer.get("isValid"):
-                yield subject, f"ECR cannot reach its upstream: {answer.get('failure', 'it does not say why')}", None
+            for problem, arn in self._rule(rule, there.pop(rule.prefix, None)):
+                yield Finding(
+                    registry=expected.name, subject=f"rule {rule.prefix}", problem=problem, credential_arn=arn
+                )
         for prefix in sorted(there):
-            yield f"rule {prefix}", "is there and not in the configuration; somebody else made it, or it was left", None
+            problem = "is there and not in the configuration; somebody else made it, or it was left"
+            yield Finding(registry=expected.name, subject=f"rule {prefix}", problem=problem)
+        quota = quotas.RULES
+        if used >= _NEARLY * quota.value:
+            problem = f"{used} of {quota.value} {quota.name} are used; ask AWS to raise the quota before it is met"
+            yield Finding(registry=expected.name, subject="quota", problem=problem, notice=True)
 
-    def _credential(self, rule: ExpectedRule, found: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    def _rule(self, rule: ExpectedRule, found: Mapping[str, Any] | None) -> Iterator[tuple[str, str | None]]:
+        if found is None:
+            yield f"is not there; {_DEPLOY}", None
+            return
+        for problem in _differences(rule, found):
+            yield problem, None
+        yield from self._credential(rule, found)
+        answer = self._ask(
+            self._ecr.validate_pull_through_cache_rule,
+            "ecr:ValidatePullThroughCacheRule",
+            ecrRepositoryPrefix=found["ecrRepositoryPrefix"],
+        )
+        if not answer.get("isValid"):
+            yield f"ECR cannot reach its upstream: {answer.get('failure', 'it does not say why')}", None
+
+    def _credential(self, rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         """What is wrong with a rule's secret, and the ARN that mends it."""
         if rule.credentials is None:
-            return None
+            return
         given = rule.credentials
         name = given if given.startswith(("arn:", SECRET_PREFIX)) else SECRET_PREFIX + given
+        secret = self._secret("describe_secret", name)
+        text = None
+        if secret is not None and self._read_secrets and not secret.get("DeletedDate"):
+            value = self._secret("get_secret_value", secret["ARN"])
+            text = None if value is None else value.get("SecretString", "")
+        if secret is None or (text is None and self._read_secrets and not secret.get("DeletedDate")):
+            yield f"its secret {name} is not there, or has no value", None
+            return
+        if found.get("credentialArn") != secret["ARN"]:
+            arn = secret["ARN"]
+            problem = f"it uses the secret {found.get('credentialArn')} and should use {arn}"
+            yield f"{problem}; CloudFormation cannot change it", arn
+            return
+        wrong = _secret_problem(name, secret, text)
+        if wrong is not None:
+            yield wrong, None
+
+    def _secret(self, operation: str, id: str) -> Any:
+        """What Secrets Manager answers, ``None`` where there is nothing."""
+        call = "secretsmanager:" + "".join(part.capitalize() for part in operation.split("_"))
         try:
-            arn: str = self._secrets.describe_secret(SecretId=name)["ARN"]
-            text = self._secrets.get_secret_value(SecretId=arn).get("SecretString", "")
+            return getattr(self._secrets, operation)(SecretId=id)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return f"its secret {name} is not there, or has no value", None
-            raise said(error, call="secretsmanager:GetSecretValue") from None
+                return None
+            raise said(error, call=call) from None
         except BotoCoreError as error:
-            raise said(error, call="secretsmanager:GetSecretValue") from None
-        if found.get("credentialArn") != arn:
-            return (
-                f"it uses the secret {found.get('credentialArn')} and should use {arn}; CloudFormation cannot change it",
-                arn,
-            )
-        return (problem, None) if (problem := _shape(name, text)) else None
+            raise said(error, call=call) from None
 
-    def _templates(self, expected: ExpectedRegistry) -> Iterator[tuple[str, str]]:
+    def _templates(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         there = {
-            template["prefix"]: template
-            for page in self._pages("describe_repository_creation_templates", "ecr:DescribeRepositoryCreationTemplates")
+            template["prefix"].rstrip("/"): template
+            for page in self._pages("describe_repository_creation_templates")
             for template in page["repositoryCreationTemplates"]
         }
         for prefix, wanted in sorted(expected.templates.items()):
-            found = there.get(prefix)
-            if found is None:
-                yield f"template {prefix}", "is not there; deploy the stack of its registry"
-            elif not wanted <= set(found.get("appliedFor", ())):
-                missing = ", ".join(sorted(wanted - set(found.get("appliedFor", ()))))
-                yield f"template {prefix}", f"is not applied for {missing}; deploy the stack of its registry"
+            found = there.pop(prefix, None)
+            problems = [f"is not there; {_DEPLOY}"] if found is None else _template_differences(wanted, found)
+            for problem in problems:
+                yield Finding(registry=expected.name, subject=f"template {prefix}", problem=problem)
+        for prefix in sorted(there):
+            over = template_of(prefix, {p: p for p in expected.templates if p != ROOT})
+            if over is not None:
+                problem = f"is there and not in the configuration; it takes the repositories below it from {over}"
+                yield Finding(registry=expected.name, subject=f"template {prefix}", problem=problem)
 
-    def _replication(self, expected: ExpectedRegistry) -> Iterator[tuple[str, str]]:
-        if not expected.replicate_to:
+    def _registry_policy(self, expected: ExpectedRegistry) -> Iterator[Finding]:
+        if not expected.registry_policy:
             return
+        try:
+            policy = json.loads(self._ecr.get_registry_policy()["policyText"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "RegistryPolicyNotFoundException":
+                raise said(error, call="ecr:GetRegistryPolicy") from None
+            yield Finding(registry=expected.name, subject="registry policy", problem=f"is not there; {_DEPLOY}")
+            return
+        except BotoCoreError as error:
+            raise said(error, call="ecr:GetRegistryPolicy") from None
+        for statement in expected.registry_policy:
+            if not allows(policy, statement):
+                problem = (
+                    f"does not allow {', '.join(statement['Action'])} to {_who(statement)} on all of "
+                    f"{', '.join(statement['Resource'])}; deploy, or see who else owns the policy"
+                )
+                yield Finding(registry=expected.name, subject="registry policy", problem=problem)
+
+    def _replication(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         answer = self._ask(self._ecr.describe_registry, "ecr:DescribeRegistry")
         rules = answer.get("replicationConfiguration", {}).get("rules", [])
-        there = {(to["registryId"], to["region"]) for rule in rules for to in rule["destinations"]}
-        for account, region in sorted(expected.replicate_to - there):
-            yield f"replication to {account}/{region}", "is not there; deploy, or see who else owns the configuration"
+        there: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
+        for rule in rules:
+            for to in rule["destinations"]:
+                filters = {entry["filter"] for entry in rule.get("repositoryFilters") or ()}
+                there[to["registryId"], to["region"]].append(filters)
+        for account, region in sorted(expected.replicate_to):
+            for problem in _replicated(expected.replicated_prefixes, there.pop((account, region), None)):
+                yield Finding(registry=expected.name, subject=f"replication to {account}/{region}", problem=problem)
+        for account, region in sorted(there):
+            problem = "is there and not in the configuration; somebody else made it, and a deployment overwrites it"
+            yield Finding(registry=expected.name, subject=f"replication to {account}/{region}", problem=problem)
 
-    def _pages(self, operation: str, call: str) -> Iterator[Any]:
+    def _scanning(self, expected: ExpectedRegistry) -> Iterator[Finding]:
+        if expected.scanning is None:
+            return
+        answer = self._ask(self._ecr.get_registry_scanning_configuration, "ecr:GetRegistryScanningConfiguration")
+        there = answer.get("scanningConfiguration", {})
+        if there.get("scanType") != expected.scanning:
+            problem = f"is {there.get('scanType')} and should be {expected.scanning}; deploy, or see who else owns it"
+            yield Finding(registry=expected.name, subject="scanning", problem=problem)
+        elif not any(
+            entry["filter"] == "*" for rule in there.get("rules", ()) for entry in rule.get("repositoryFilters", ())
+        ):
+            problem = "does not scan every repository when an image arrives; deploy, or see who else owns it"
+            yield Finding(registry=expected.name, subject="scanning", problem=problem)
+
+    def _pages(self, operation: str, **pagination: int) -> Iterator[Any]:
+        call = "ecr:" + "".join(part.capitalize() for part in operation.split("_"))
         try:
-            yield from self._ecr.get_paginator(operation).paginate()
+            yield from self._ecr.get_paginator(operation).paginate(PaginationConfig=pagination)
         except (ClientError, BotoCoreError) as error:
             raise said(error, call=call) from None
 
@@ -198,23 +441,157 @@ class Checker:
             raise said(error, call=call) from None
 
 
+class NodeChecker:
+    """Asks IAM what the roles of a cluster's nodes may do.
+
+    IAM's policy simulator is asked, instead of reading the role's policies: it takes one permission, on these roles alone,
+    and it sees what counts, whichever policy it stands in: inline ones, managed ones, boundaries, and what is denied.
+    Policies of the registry are the other side of a pull from another account; :class:`Checker` looks at them.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+
+    :param iam: client of IAM in the role's account.
+    """
+
+    def __init__(self, iam: Any) -> None:
+        self._iam = iam
+
+    def check(self, expected: ExpectedNodes) -> Iterator[Finding]:
+        """What a role may not do and should, and the other way round.
+
+        :raises AwsError: when IAM cannot be asked.
+        """
+        subject = f"role {expected.role}"
+        try:
+            arn = self._iam.get_role(RoleName=expected.role)["Role"]["Arn"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchEntity":
+                raise said(error, call="iam:GetRole") from None
+            yield Finding(
+                registry=expected.cluster, subject=subject, problem="is not there; make it, or correct its name"
+            )
+            return
+        except BotoCoreError as error:
+            raise said(error, call="iam:GetRole") from None
+        allowed = self._allowed(arn, (*expected.allowed, *expected.denied), expected.resources)
+        missing = [action for action in expected.allowed if action not in allowed]
+        if missing:
+            problem = f"may not do {', '.join(missing)}; deploy the stack of its cluster, or attach its policy"
+            yield Finding(registry=expected.cluster, subject=subject, problem=problem)
+        too_much = [action for action in expected.denied if action in allowed]
+        if too_much:
+            problem = f"may do {', '.join(too_much)}, although its pulls are to import nothing; deploy the stack of its cluster"
+            yield Finding(registry=expected.cluster, subject=subject, problem=problem)
+
+    def _allowed(self, arn: str, actions: Iterable[str], resources: Iterable[str]) -> set[str]:
+        """The actions that are allowed on every resource."""
+        refused = set()
+        names = list(dict.fromkeys(actions))
+        try:
+            pages = self._iam.get_paginator("simulate_principal_policy").paginate(
+                PolicySourceArn=arn, ActionNames=names, ResourceArns=list(resources)
+            )
+            for page in pages:
+                for result in page["EvaluationResults"]:
+                    specific = result.get("ResourceSpecificResults") or ()
+                    decisions = {result["EvalDecision"], *(r["EvalResourceDecision"] for r in specific)}
+                    if decisions != {"allowed"}:
+                        refused.add(result["EvalActionName"])
+        except (ClientError, BotoCoreError) as error:
+            raise said(error, call="iam:SimulatePrincipalPolicy") from None
+        return set(names) - refused
+
+
 def _differences(rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[str]:
+    once = "CloudFormation cannot change it: deploy once without the rule, and once with it"
     url = found.get("upstreamRegistryUrl")
     if url != rule.upstream_url:
-        yield (
-            f"caches {url} and should cache {rule.upstream_url}; CloudFormation cannot change it: "
-            "deploy once without the rule, and once with it"
-        )
-    part = found.get("upstreamRepositoryPrefix") or "ROOT"
+        yield f"caches {url} and should cache {rule.upstream_url}; {once}"
+    part = found.get("upstreamRepositoryPrefix") or ROOT
     if part.rstrip("/") != rule.upstream_prefix:
-        yield (
-            f"caches {part} of the upstream and should cache {rule.upstream_prefix}; CloudFormation cannot change it: "
-            "deploy once without the rule, and once with it"
-        )
+        yield f"caches {part} of the upstream and should cache {rule.upstream_prefix}; {once}"
+
+
+def _template_differences(wanted: ExpectedTemplate, found: Mapping[str, Any]) -> Iterator[str]:
+    missing = sorted(wanted.applied_for - set(found.get("appliedFor", ())))
+    if missing:
+        yield f"is not applied for {', '.join(missing)}; {_DEPLOY}"
+    mutability = found.get("imageTagMutability", "MUTABLE")
+    exclusions = {entry["filter"] for entry in found.get("imageTagMutabilityExclusionFilters") or ()}
+    if (mutability, exclusions) != (wanted.mutability, set(wanted.exclusions)):
+        there, should = _mutability(mutability, exclusions), _mutability(wanted.mutability, wanted.exclusions)
+        yield f"has the tag mutability {there} and should have {should}; {_DEPLOY}"
+    yield from _encryption(wanted, found.get("encryptionConfiguration") or {})
+    lifecycle = json.loads(found.get("lifecyclePolicy") or "null")
+    if lifecycle != wanted.lifecycle:
+        yield f"{_has('lifecycle policy', lifecycle, wanted.lifecycle)}; {_DEPLOY}"
+    policy = json.loads(found.get("repositoryPolicy") or "null")
+    if (policy is None) != (wanted.policy is None) or (policy and wanted.policy and not same(policy, wanted.policy)):
+        yield f"{_has('repository policy', policy, wanted.policy)}; {_DEPLOY}"
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("resourceTags") or ()}
+    if tags != dict(wanted.tags):
+        yield f"sets the tags {_tags(tags)} and should set {_tags(wanted.tags)}; {_DEPLOY}"
+
+
+def _encryption(wanted: ExpectedTemplate, there: Mapping[str, str]) -> Iterator[str]:
+    kind = there.get("encryptionType", "AES256")
+    if kind != wanted.encryption:
+        yield f"encrypts with {kind} and should with {wanted.encryption}; {_DEPLOY}"
+    elif wanted.key is not None and there.get("kmsKey") != wanted.key:
+        yield f"encrypts with the key {there.get('kmsKey')} and should with {wanted.key}; {_DEPLOY}"
+
+
+def _has(what: str, there: object, wanted: object) -> str:
+    if there is None:
+        return f"has no {what}"
+    return f"has a {what} and should have none" if wanted is None else f"has another {what}"
+
+
+def _mutability(setting: str, exclusions: Iterable[str]) -> str:
+    excluded = ", ".join(sorted(exclusions))
+    return f"{setting} ({excluded})" if excluded else setting
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(tags.items())) or "none"
+
+
+def _replicated(prefixes: frozenset[str], rules: list[set[str]] | None) -> Iterator[str]:
+    """What is missing of the replication to one destination."""
+    if rules is None:
+        yield "is not there; deploy, or see who else owns the configuration"
+        return
+    missing = [
+        prefix
+        for prefix in sorted(prefixes)
+        if not any(not filters or any(_begins(prefix, known) for known in filters) for filters in rules)
+    ]
+    if missing:
+        yield f"leaves out {', '.join(missing)}; deploy, or see who else owns the configuration"
+
+
+def _begins(prefix: str, known: str) -> bool:
+    return prefix != ROOT and f"{prefix}/".startswith(known)
+
+
+def _who(statement: Mapping[str, Any]) -> str:
+    principal = statement["Principal"]
+    if "Condition" in statement:
+        return ", ".join(f"{key} {value}" for keys in statement["Condition"].values() for key, value in keys.items())
+    return ", ".join(principal["AWS"]) if isinstance(principal["AWS"], list) else str(principal["AWS"])
+
+
+def _secret_problem(name: str, secret: Mapping[str, Any], text: str | None) -> str | None:
+    """What is wrong with a secret, without a word of its values."""
+    if secret.get("DeletedDate"):
+        return f"its secret {name} is being deleted; restore it"
+    key = secret.get("KmsKeyId")
+    if key and not str(key).endswith("alias/aws/secretsmanager"):
+        return f"its secret {name} is encrypted with {key}; ECR reads secrets encrypted with aws/secretsmanager only"
+    return None if text is None else _shape(name, text)
 
 
 def _shape(name: str, text: str) -> str | None:
-    """What is wrong with a secret, without a word of its values."""
     try:
         value = json.loads(text)
     except ValueError:
