@@ -61,11 +61,18 @@ class RegistryStack(cdk.Stack):
         self._secrets: dict[str, secretsmanager.ISecret] = {}
         self.cache = self._make_cache() if registry.caches else None
         """What is pulled through here, if anything."""
+        self.templates = [*self.cache.templates.values()] if self.cache else []
+        """The creation templates of the registry."""
         self._hold("Replicas", registry.arrives, AppliedFor.REPLICATION)
         self._hold("Copies", registry.copies, AppliedFor.CREATE_ON_PUSH)
         if registry.scanning is not None:
             RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.scanning))
         self._output_examples()
+        if registry.has_day_two:
+            # What this loads takes longer than all the rest of a synthesis without it.
+            from .day_two import add_day_two
+
+            add_day_two(self, registry, cache=self.cache, templates=self.templates)
         here = CacheRegistry.of_stack(self)
         prefixes = {*registry.caches, *registry.copies, *registry.arrives}
         acknowledge(
@@ -135,7 +142,7 @@ class RegistryStack(cdk.Stack):
 
     def _hold(self, id: str, plans: Mapping[str, CachePlan], applied_for: AppliedFor) -> None:
         if plans:
-            ReplicaRegistry(
+            held = ReplicaRegistry(
                 self,
                 id,
                 repository_prefixes=list(plans),
@@ -147,6 +154,7 @@ class RegistryStack(cdk.Stack):
                 replicate_to=self._destinations if applied_for is AppliedFor.CREATE_ON_PUSH and not self.cache else [],
                 applied_for=[applied_for],
             )
+            self.templates += held.templates.values()
 
     @property
     def _destinations(self) -> list[ReplicationDestination]:

@@ -27,10 +27,9 @@ from constructs import Construct
 from ._checks import refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
-from .errors import UserError
 from .functions.reporting import NAMESPACE
 from .functions.warming import SETTINGS, settings
-from .images import CacheMapping, EcrHost, ImageReference, Reason
+from .images import CacheMapping, EcrHost, why_not_importable
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -107,10 +106,10 @@ class ImageWarmer(Construct):
             raise refuse(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
         if requests_per_second < 0:
             raise refuse(scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for none, and more")
-        try:
-            check_images(images, mapping)
-        except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+        for image in images:
+            reason = why_not_importable(image, mapping)
+            if reason is not None:
+                raise refuse(scope, id, reason)
 
         super().__init__(scope, id)
         self.mapping = mapping
@@ -284,7 +283,7 @@ class ImageWarmer(Construct):
             role.add_to_policy(iam.PolicyStatement(sid=sid, actions=allowed, resources=resources))
         if self.bucket.encryption_key is not None:
             for user in (role, self.report.role):
-                self.bucket.encryption_key.grant_encrypt_decrypt(user)
+                self.bucket.encryption_key.grant(user, "kms:Decrypt", "kms:GenerateDataKey")
         return role
 
     def _make_state_machine(self, max_concurrency: int, timeout: cdk.Duration) -> sfn.StateMachine:
@@ -516,23 +515,6 @@ def definition(
     }
 
 
-def check_images(images: Sequence[str], mapping: CacheMapping) -> None:
-    """Refuse a list with an image that cannot be imported into a cache.
-
-    :param images: references, upstream's names or the cache's.
-    :param mapping: the cache.
-    :raises UserError: for the first of them; the message says why.
-    """
-    for image in images:
-        decision = mapping.decide(image)
-        if decision.reason is Reason.NO_RULE:
-            known = ", ".join(rule.upstream.host for rule in mapping.rules)
-            raise UserError(f"{image!r} is not an image of an upstream that is cached here; cached are {known}")
-        reference = ImageReference.parse(image)
-        if reference.digest and not reference.tag:
-            raise UserError(f"{image!r} is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST")
-
-
 def _here(scope: Construct) -> CacheRegistry:
     return CacheRegistry.of_stack(scope)
 
@@ -544,7 +526,7 @@ def _registry_of(scope: Construct, mapping: CacheMapping) -> CacheRegistry:
 
 
 def _list_file(images: Sequence[str]) -> str:
-    text = "".join(f"{image}\n" for image in dict.fromkeys(images))
+    text = "".join(f"{image}\n" for image in sorted(set(images)))
     folder = Path(_scratch().name, hashlib.sha256(text.encode()).hexdigest())
     folder.mkdir(exist_ok=True)
     (folder / LIST_KEY).write_text(text)

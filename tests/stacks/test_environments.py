@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,10 @@ def test_cfn_lint_finds_nothing_with_the_schemas_of_each_region(environment):
     found = [
         f"{stack} in {region}: {match}"
         for stack, region in regions(path).items()
-        for match in lint((path / f"{stack}.template.json").read_text(), config=ManualArgs(regions=[region]))
+        # W3005: functions of aws-cdk-lib name their role, and say that they wait for it.
+        for match in lint(
+            (path / f"{stack}.template.json").read_text(), config=ManualArgs(regions=[region], ignore_checks=["W3005"])
+        )
     ]
     assert found == []
 
@@ -53,13 +57,26 @@ def test_two_syntheses_are_the_same_to_the_byte(environment, tmp_path):
         assert (once / name).read_bytes() == (again / name).read_bytes(), name
 
 
+# What AWS allows on nothing narrower.
+# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html, https://docs.aws.amazon.com/xray/latest/devguide/security_iam_id-based-policy-examples.html
+ON_EVERYTHING = {
+    "ecr:GetAuthorizationToken",
+    "ecr:DescribePullThroughCacheRules", "ecr:DescribeRepositoryCreationTemplates", "servicequotas:ListServiceQuotas",
+    "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+    "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
+}  # fmt: skip
+
+
 def test_templates_hold_no_secret_and_no_wildcard_resource_that_could_be_narrower(environment):
     for stack, template in templates(assembly(environment)).items():
         for logical_id, resource in template["Resources"].items():
             if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
                 for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
                     if statement["Resource"] == "*":
-                        assert statement["Action"] == "ecr:GetAuthorizationToken", f"{stack} {logical_id}"
+                        actions = statement["Action"]
+                        given = {actions} if isinstance(actions, str) else set(actions)
+                        assert given <= ON_EVERYTHING, f"{stack} {logical_id}"
             if resource["Type"] == "AWS::SecretsManager::Secret":
                 assert "SecretString" not in resource["Properties"]
 
@@ -76,7 +93,8 @@ def test_the_templates_are_those_that_were_reviewed(environment, snapshot):
         name: {"Resources": template["Resources"], "Outputs": template.get("Outputs", {})}
         for name, template in templates(assembly(environment)).items()
     }
-    assert stacks == snapshot
+    # The name of the functions' code changes with every line of it.
+    assert json.loads(re.sub(r"[0-9a-f]{64}\.zip", "CODE.zip", json.dumps(stacks))) == snapshot
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +68,29 @@ def _registry(plan: RegistryPlan) -> dict[str, Any]:
         "replicateTo": [str(to) for to in plan.replicate_to],
         "pullAccounts": list(plan.pull_accounts),
         "organization": plan.organization,
+        "warm": _warm(plan),
+        "backfill": plan.backfill is not None,
+        "dashboard": plan.dashboard is not None,
+        "emptyOnDelete": plan.empty_on_delete,
     }
+
+
+def _warm(plan: RegistryPlan) -> dict[str, Any] | None:
+    if plan.warm is None:
+        return None
+    return {"images": len(plan.warm.images) or "images.txt of its bucket", "schedule": plan.warm.schedule}
+
+
+def _day_two(plan: RegistryPlan) -> Iterator[str]:
+    if plan.warm:
+        images = f"{len(plan.warm.images)} images" if plan.warm.images else "what images.txt of its bucket says"
+        yield f"{'warms':12} {images}{f', {plan.warm.schedule}' if plan.warm.schedule else ''}"
+    if plan.backfill:
+        yield f"{'mends':12} repositories that were there before their template"
+    if plan.dashboard:
+        yield f"{'shows':12} a dashboard of pulls, imports, failures, storage and quotas"
+    if plan.empty_on_delete:
+        yield f"{'empties':12} what it cached when its stack is deleted"
 
 
 def _cluster(plan: ClusterPlan) -> dict[str, Any]:
@@ -98,6 +120,8 @@ def _registries(configuration: Configuration) -> Tree:
         others = [*plan.pull_accounts, *([plan.organization] if plan.organization else [])]
         if others:
             branch.add(f"{'may pull':12} {', '.join(others)}")
+        for line in _day_two(plan):
+            branch.add(line)
     return tree
 
 

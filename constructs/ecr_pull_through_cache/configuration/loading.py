@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from .checks import Names, check, nearest
+from .day_two import check_day_two, with_images
 from .models import Cluster, Document, Registry, Template, UpstreamRule
 from .plan import CachePlan, ClusterPlan, Configuration, Environment, RegistryPlan
 from .source import Place, Problem, Source
@@ -42,14 +43,15 @@ def resolve(source: Source) -> Configuration:
     """
     try:
         document = Document.model_validate(source.data)
-        problems = list(check(document))
+        problems = [*check(document), *check_day_two(document, source.folder)]
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors(include_url=False)]
         remaining, broken = _salvage(source.data, {p.place for p in problems})
-        problems += check(remaining, broken) if remaining else ()
+        if remaining:
+            problems += [*check(remaining, broken), *check_day_two(remaining, source.folder)]
     if problems:
         raise source.error(problems)
-    return _Resolver(document).configuration()
+    return _Resolver(document, source.folder).configuration()
 
 
 def _problem(details: Mapping[str, Any]) -> Problem:
@@ -80,6 +82,8 @@ _PATTERNS = {
     r"^o-[a-z0-9]{10,32}$": "the id of an organisation: 'o-' and 10 to 32 lower-case letters and digits",
     r"^[a-zA-Z0-9_+=,.@-]{1,64}$": "the name of a role: at most 64 letters, digits and '_+=,.@-', without its path",
     r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$": "the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'",
+    r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$": "the ARN of an SNS topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'",
+    r"^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\(\S+( \S+){5}\))$": "a schedule: 'rate(1 day)' or 'cron(0 3 * * ? *)'",
     r"^vpc-[0-9a-f]{8,17}$": "the id of a VPC: 'vpc-' and hexadecimal digits",
     r"^subnet-[0-9a-f]{8,17}$": "the id of a subnet: 'subnet-' and hexadecimal digits",
     r"^rtb-[0-9a-f]{8,17}$": "the id of a route table: 'rtb-' and hexadecimal digits",
@@ -124,8 +128,9 @@ def _salvage(data: Any, wrong: set[Place]) -> tuple[Document | None, set[Place]]
 
 
 class _Resolver:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, folder: Path) -> None:
         self._document = document
+        self._folder = folder
         self._names = Names(document.accounts, document.regions)
 
     def configuration(self) -> Configuration:
@@ -172,6 +177,10 @@ class _Resolver:
             import_accounts=imports,
             organization=self._document.organization if registry.pull.organization else None,
             scanning=registry.scanning,
+            warm=with_images(registry.warm, self._folder) if registry.warm else None,
+            backfill=registry.backfill,
+            dashboard=registry.dashboard,
+            empty_on_delete=registry.empty_on_delete,
         )
 
     def _cache(self, prefix: str, rule: UpstreamRule, template: Template) -> CachePlan:

@@ -57,6 +57,16 @@ RoleName = Annotated[
 KeyArn = Annotated[
     str, Field(pattern=r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$", description="ARN of a KMS key.")
 ]
+TopicArn = Annotated[
+    str, Field(pattern=r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="ARN of an SNS topic.")
+]
+Schedule = Annotated[
+    str,
+    Field(
+        pattern=r"^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\(\S+( \S+){5}\))$",
+        description="An expression of EventBridge Scheduler.",
+    ),
+]
 SecretName = Annotated[
     str,
     Field(
@@ -180,6 +190,49 @@ class Pull(Model):
     organization: bool = Field(False, description="Every account of the organization.")
 
 
+class Warm(Model):
+    """Images that are imported before anybody pulls them. Without a list here, it is the object images.txt of a bucket."""
+
+    images: tuple[str, ...] = Field((), description="Image references, upstream's names or the cache's.")
+    images_file: str | None = Field(
+        None, description="File of them, one a line, beside the configuration; what follows a # is a comment."
+    )
+    schedule: Schedule | None = Field(
+        None, description="When they are imported again: rate(1 day), cron(0 3 * * ? *); not at all if left out."
+    )
+    platforms: tuple[str, ...] = Field((), description="Platforms to import, such as linux/arm64; all if left out.")
+    referrers: bool = Field(False, description="Whether signatures and bills of materials are imported too.")
+    max_concurrency: int = Field(10, ge=1, le=1000, description="How many batches of 20 images at once.")
+    requests_per_second: float = Field(200, ge=0, description="Limit of all batches together, 0 for none.")
+    encryption_key: KeyArn | None = Field(
+        None, description="ARN of a key for the bucket with list and reports; S3's own encryption if left out."
+    )
+    alarm_topic: TopicArn | None = Field(None, description="Topic that is told of runs and images that fail.")
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Warm:
+        if self.images and self.images_file:
+            raise UserError("give one of 'images' and 'imagesFile'")
+        return self
+
+
+class Backfill(Model):
+    """Repositories that exist already get what their creation template says, whenever that changes."""
+
+    replace: tuple[Literal["lifecycle policy", "tag mutability", "tags"], ...] = Field(
+        (), description="Settings that are changed also where somebody made them otherwise."
+    )
+    alarm_topic: TopicArn | None = Field(None, description="Topic that is told of repositories that cannot be changed.")
+
+
+class Dashboard(Model):
+    """A CloudWatch dashboard of pulls, imports, failures, storage and quotas, with alarms."""
+
+    imports_failed: float = Field(10, gt=0, description="Imports that fail in an hour from which on an alarm says so.")
+    quota_used: float = Field(80, gt=0, le=100, description="Per cent of a quota from which on an alarm says so.")
+    alarm_topic: TopicArn | None = Field(None, description="Topic that is told.")
+
+
 class Registry(Model):
     """A private ECR registry: an account in a Region. Without upstreams it receives what others replicate to it."""
 
@@ -193,6 +246,14 @@ class Registry(Model):
     pull: Pull = Field(default_factory=Pull, description="Who may pull besides the clusters in this file.")
     scanning: Literal["BASIC", "ENHANCED"] | None = Field(
         None, description="Scan images when they arrive; the registry's setting is left alone if left out."
+    )
+    warm: Warm | None = Field(None, description="Import images before anybody pulls them; not at all if left out.")
+    backfill: Backfill | None = Field(
+        None, description="Give repositories that exist already what their template says; not at all if left out."
+    )
+    dashboard: Dashboard | None = Field(None, description="A CloudWatch dashboard; none if left out.")
+    empty_on_delete: bool = Field(
+        False, description="Whether cached images go when the stack is deleted; else they stay."
     )
 
 

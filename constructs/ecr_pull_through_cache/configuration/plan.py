@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..images import ROOT, CachedUpstream, CacheMapping, EcrHost, PinnedByDigest
 
 if TYPE_CHECKING:
-    from .models import Endpoints, Nodes, Rewrite, Template
+    from .models import Backfill, Dashboard, Endpoints, Nodes, Rewrite, Template, Warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,10 @@ class RegistryPlan:
     :param import_accounts: those of them whose pulls may import.
     :param organization: id of the organisation, all of which may pull and import.
     :param scanning: ``BASIC`` or ``ENHANCED``, or ``None`` to leave the setting alone.
+    :param warm: images that are imported before anybody pulls them, if any; the list that is given stands in ``images``.
+    :param backfill: how repositories that exist already get what their template says, if they do.
+    :param dashboard: the dashboard, if there is one.
+    :param empty_on_delete: whether cached images go when the stack is deleted.
     """
 
     name: str
@@ -75,6 +79,10 @@ class RegistryPlan:
     import_accounts: tuple[str, ...] = ()
     organization: str | None = None
     scanning: str | None = None
+    warm: Warm | None = None
+    backfill: Backfill | None = None
+    dashboard: Dashboard | None = None
+    empty_on_delete: bool = False
 
     @property
     def host(self) -> str:
@@ -86,6 +94,11 @@ class RegistryPlan:
         """Every repository prefix that the registry holds images under; ``ROOT`` alone where that is one."""
         prefixes = sorted({*self.caches, *self.copies, *self.arrives})
         return (ROOT,) if ROOT in prefixes else tuple(prefixes)
+
+    @property
+    def has_day_two(self) -> bool:
+        """Whether anything runs in the registry's account besides ECR itself."""
+        return bool(self.warm or self.backfill or self.dashboard or self.empty_on_delete)
 
     @property
     def tags_repositories(self) -> bool:

@@ -44,6 +44,11 @@ class Source:
     data: Any
     lines: dict[Place, int]
 
+    @property
+    def folder(self) -> Path:
+        """Where files that the document names are."""
+        return Path(self.name).parent
+
     @classmethod
     def read(cls, path: Path) -> Source:
         """Read a file.

@@ -57,7 +57,7 @@ def settings(
         "upstreams": [
             [rule.upstream.host, rule.repository_prefix, rule.upstream_repository_prefix] for rule in mapping.rules
         ],
-        "platforms": list(platforms),
+        "platforms": sorted(set(platforms)),
         "referrers": referrers,
         "rate": rate,
         "rounds": rounds,

@@ -4,6 +4,7 @@ Pure Python: nothing here imports aws-cdk-lib, boto3 or pydantic, so that a Lamb
 """
 
 from .hosts import PARTITIONS, REGIONS, EcrHost, Partition, partition_of
+from .importing import why_not_importable
 from .mapping import CachedUpstream, CacheMapping, Decision, PinnedByDigest, Reason, Substitution, canonical
 from .prefixes import ROOT, check_prefix, overlaps
 from .reference import DOCKER_HUB, ImageReference, InvalidImageReference, split_registry
@@ -32,4 +33,5 @@ __all__ = [
     "overlaps",
     "partition_of",
     "split_registry",
+    "why_not_importable",
 ]

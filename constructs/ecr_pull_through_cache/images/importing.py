@@ -1,0 +1,26 @@
+"""Which images a cache can import."""
+
+from __future__ import annotations
+
+from ..errors import UserError
+from .mapping import CacheMapping, Reason
+from .reference import ImageReference
+
+
+def why_not_importable(image: str, mapping: CacheMapping) -> str | None:
+    """Why an image cannot be imported into a cache, in a sentence; ``None`` when nothing is known against it.
+
+    :param image: a reference, with the upstream's name or the cache's.
+    :param mapping: the cache.
+    """
+    try:
+        reference = ImageReference.parse(image)
+        reason = mapping.decide(image).reason
+    except UserError as error:
+        return str(error)
+    if reason is Reason.NO_RULE:
+        known = ", ".join(dict.fromkeys(rule.upstream.host for rule in mapping.rules))
+        return f"{image!r} is not an image of an upstream that is cached here; cached are {known}"
+    if reference.digest and not reference.tag:
+        return f"{image!r} is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST"
+    return None
