@@ -1,17 +1,17 @@
 """What constructs ask of aws-cdk-lib again and again, asked once.
 
-aws-cdk-lib runs in a Node process, and each question to it is a round trip. Without this, four of five round trips of a
-synthesis would ask what is known already.
+aws-cdk-lib runs in a Node process, and each question to it is a round trip. Most round trips of a synthesis would ask
+what is known already.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary, ref
 
 from aws_cdk import Stack, Token
 
-from constructs import IConstruct
+from constructs import Construct, IConstruct
 
 Claims = dict[tuple[str, str], dict[str, str]]
 """What the constructs of an app stand for: path by name, for each kind of thing in each environment."""
@@ -39,9 +39,20 @@ class Place:
         return f"{self.path}/{id}" if self.path else id
 
 
-# Texts alone are kept, no constructs: what holds a key would never be let go.
+# Nothing here holds a construct: what holds a key of its own dictionary would never be let go.
 _places: WeakKeyDictionary[IConstruct, Place] = WeakKeyDictionary()
+_stacks: WeakKeyDictionary[IConstruct, ref[Stack]] = WeakKeyDictionary()
 _claims: WeakKeyDictionary[IConstruct, Claims] = WeakKeyDictionary()
+
+
+def stack_of(scope: IConstruct) -> Stack:
+    """The stack of a construct, as ``Stack.of`` gives it."""
+    known = _stacks.get(scope)
+    stack = known() if known is not None else None
+    if stack is None:
+        stack = Stack.of(scope)
+        _stacks[scope] = ref(stack)
+    return stack
 
 
 def place_of(scope: IConstruct) -> Place:
@@ -53,21 +64,40 @@ def place_of(scope: IConstruct) -> Place:
 
 
 def _ask(scope: IConstruct) -> Place:
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     node = scope.node
-    path = node.path
     if stack is not scope:
-        of_stack = place_of(stack)
-        return Place(
-            path=path, stack=of_stack.stack, account=of_stack.account, region=of_stack.region, claims=of_stack.claims
-        )
+        return replace(place_of(stack), path=node.path)
     return Place(
-        path=path,
-        stack=path or stack.stack_name,
+        path=node.path,
+        stack=node.path or stack.stack_name,
         account=stack.account,
         region=stack.region,
         claims=_claims.setdefault(node.root, {}),
     )
+
+
+def settle(construct: IConstruct, scope: IConstruct, id: str) -> None:
+    """Work out where a construct is that was just made, so that it need not be asked.
+
+    :param construct: the construct; not a stack.
+    :param scope: its parent.
+    :param id: its id below the parent.
+    """
+    place = place_of(scope)
+    _places[construct] = replace(place, path=place.below(id))
+    _stacks[construct] = ref(stack_of(scope))
+
+
+def group(scope: Construct, id: str) -> Construct:
+    """A construct that does nothing but hold others.
+
+    :param scope: parent.
+    :param id: id below the parent.
+    """
+    construct = Construct(scope, id)
+    settle(construct, scope, id)
+    return construct
 
 
 def is_unresolved(text: str) -> bool:

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from . import permissions
 from ._checks import check_account, refuse
-from ._round_trips import place_of
+from ._round_trips import group, place_of, settle
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import ROOT, CacheMapping, PinnedByDigest, Upstream
@@ -84,6 +84,7 @@ class PullThroughCache(Construct):
         if not upstreams:
             raise refuse(scope, id, "no upstreams are given; give at least one, such as {'k8s': Upstream.KUBERNETES}")
         super().__init__(scope, id)
+        settle(self, scope, id)
         self.registry = CacheRegistry.of_stack(scope)
         """The registry of the stack's environment."""
         self.pullers = pullers or Pullers()
@@ -162,7 +163,7 @@ class PullThroughCache(Construct):
         )
 
     def _make_rules(self, caches: Mapping[str, UpstreamCache]) -> Mapping[str, PullThroughCacheRule]:
-        scope = Construct(self, "Rules")
+        scope = group(self, "Rules")
         rules = {}
         for prefix, cache in caches.items():
             rules[prefix] = PullThroughCacheRule(
@@ -223,6 +224,7 @@ class ReplicaRegistry(Construct):
         if not repository_prefixes:
             raise refuse(scope, id, "no repository prefixes are given; give those of the images that arrive")
         super().__init__(scope, id)
+        settle(self, scope, id)
         self.registry = CacheRegistry.of_stack(scope)
         """The registry of the stack's environment."""
         by_prefix = settings if isinstance(settings, Mapping) else {}
@@ -269,7 +271,7 @@ def make_templates(
     :param pullers: who pulls besides the registry's own account.
     :param applied_for: what creates the repositories.
     """
-    parent = Construct(scope, "Templates")
+    parent = group(scope, "Templates")
     return {
         prefix: RepositoryCreationTemplate(
             parent,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aws_cdk import aws_iam as iam
@@ -59,21 +59,23 @@ class Pullers:
         """
         if not self:
             return base
-        statements = list(_pull_statements(self))
         if base is None:
-            return iam.PolicyDocument(statements=statements)
+            return iam.PolicyDocument(statements=self._statements)
         document = iam.PolicyDocument.from_json(base.to_json())
-        document.add_statements(*statements)
+        document.add_statements(*self._statements)
         return document
 
-
-def _pull_statements(pullers: Pullers) -> Iterable[iam.PolicyStatement]:
-    if pullers.accounts:
-        accounts = [iam.AccountPrincipal(account) for account in sorted(set(pullers.accounts))]
-        yield iam.PolicyStatement(sid="PullFromAccounts", principals=list(accounts), actions=list(permissions.PULL))
-    if pullers.organization is not None:
-        yield iam.PolicyStatement(
-            sid="PullFromOrganization",
-            principals=[iam.OrganizationPrincipal(pullers.organization)],
-            actions=list(permissions.PULL),
-        )
+    @functools.cached_property
+    def _statements(self) -> list[iam.PolicyStatement]:
+        """Made once: every template of a cache has a document of its own, and the same statements in it."""
+        actions = list(permissions.PULL)
+        statements = []
+        if self.accounts:
+            accounts = [iam.AccountPrincipal(account) for account in sorted(set(self.accounts))]
+            statements.append(iam.PolicyStatement(sid="PullFromAccounts", principals=list(accounts), actions=actions))
+        if self.organization is not None:
+            organization = iam.OrganizationPrincipal(self.organization)
+            statements.append(
+                iam.PolicyStatement(sid="PullFromOrganization", principals=[organization], actions=actions)
+            )
+        return statements

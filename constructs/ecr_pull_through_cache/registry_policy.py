@@ -14,6 +14,7 @@ from constructs import Construct, IValidation
 
 from . import permissions
 from ._checks import check_account, claim_singleton
+from ._round_trips import stack_of
 from .cache_registry import CacheRegistry
 from .images import ROOT
 
@@ -47,7 +48,7 @@ class RegistryPolicy(Construct):
         self.registry = CacheRegistry.of_stack(scope)
         """The registry that the policy is of."""
         self.node.add_validation(_NotEmpty(self.document))
-        _of_stack[Stack.of(self)] = self
+        _of_stack[stack_of(scope)] = self
 
     @classmethod
     def of(cls, scope: Construct) -> RegistryPolicy:
@@ -56,7 +57,7 @@ class RegistryPolicy(Construct):
         :param scope: any construct of the stack.
         :raises UserError: when another stack of the app has the registry policy of this environment.
         """
-        stack = Stack.of(scope)
+        stack = stack_of(scope)
         return _of_stack.get(stack) or cls(stack, DEFAULT_ID)
 
     def add_to_policy(self, statement: iam.PolicyStatement) -> None:

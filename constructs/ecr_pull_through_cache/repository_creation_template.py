@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from aws_cdk import Annotations, CfnTag, Stack
+from aws_cdk import Annotations, CfnTag
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,6 +17,7 @@ from constructs import Construct
 
 from . import permissions
 from ._checks import claim_prefix, refuse
+from ._round_trips import stack_of
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import check_prefix
@@ -90,6 +92,11 @@ class CreationTemplateSettings:
         return bool(self.resource_tags) or self.encryption_type != "AES256"
 
 
+@functools.cache
+def _ecr() -> iam.ServicePrincipal:
+    return iam.ServicePrincipal("ecr.amazonaws.com")
+
+
 class RepositoryCreationTemplate(Construct):
     """A repository creation template of the registry that the stack is deployed to.
 
@@ -136,7 +143,7 @@ class RepositoryCreationTemplate(Construct):
         """What the repositories are created with."""
         self.role = role or (self._make_role(scope) if self.settings.needs_role else None)
         """The role that ECR assumes, if it needs one."""
-        self.resource = self._make_resource(tuple(dict.fromkeys(applied_for)), description)
+        self.resource = self._make_resource(scope, tuple(dict.fromkeys(applied_for)), description)
         """The L1."""
         permission = self.role.node.try_find_child("DefaultPolicy") if self.role is not None else None
         if permission is not None:
@@ -145,7 +152,7 @@ class RepositoryCreationTemplate(Construct):
             self._warn_of_a_cache_that_breaks()
 
     def _make_resource(
-        self, applied_for: Sequence[AppliedFor], description: str | None
+        self, scope: Construct, applied_for: Sequence[AppliedFor], description: str | None
     ) -> ecr.CfnRepositoryCreationTemplate:
         settings = self.settings
         template = ecr.CfnRepositoryCreationTemplate
@@ -171,7 +178,7 @@ class RepositoryCreationTemplate(Construct):
             ]
             or None,
             lifecycle_policy=settings.lifecycle.to_text() if settings.lifecycle else None,
-            repository_policy=Stack.of(self).to_json_string(policy) if policy is not None else None,
+            repository_policy=stack_of(scope).to_json_string(policy) if policy is not None else None,
             resource_tags=[CfnTag(key=k, value=v) for k, v in sorted(settings.resource_tags.items())] or None,
         )
 
@@ -179,7 +186,7 @@ class RepositoryCreationTemplate(Construct):
         role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal("ecr.amazonaws.com"),
+            assumed_by=_ecr(),
             description=f"Lets Amazon ECR create repositories under {self.prefix} with tags and encryption",
         )
         role.add_to_policy(
