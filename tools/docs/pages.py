@@ -36,9 +36,9 @@ def configuration() -> str:
     parts = [
         "# Configuration file\n",
         (
-            "Every key of `environments/*.yaml`. Editors complete and check it with the JSON Schema that the first line of a "
-            "file names; `ecr-pull-through describe --config FILE` says everything that is wrong with it, each with its line "
-            "and key path.\n"
+            "Every key of `environments/*.yaml`. Editors complete and check a file whose first line names the JSON Schema, as "
+            "`environments/minimal.yaml` does; `ecr-pull-through describe --config FILE` says everything that is wrong with "
+            "a file, each with its line and key path.\n"
         ),
         (
             "Names of your own stand in capitals: `REGISTRY`, `CLUSTER`, `PREFIX`. A part that may stand in several places has "
