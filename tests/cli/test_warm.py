@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_help import example
+from tests.cli.test_rewriting import cli
 from tests.corpus import DIGEST, HOST
 from tests.real.ecr_api import EcrApi, ecr_api, environment
+from tests.real.engines import ROOT
 from tests.real.registries import Cache, cache
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -80,6 +84,35 @@ def test_lists_are_files_and_pipes_with_remarks(stage, tmp_path):
     assert {line["digest"] for line in lines} == {stage.digests[image] for image in IMAGES[:3]}
     assert "mcr.microsoft.com/x: passed over: no rule caches this registry" in done.stderr
     assert "passed over: 1, no rule caches this registry" in done.stderr
+
+
+def test_a_list_that_is_a_pipe_is_read_once(stage):
+    command = " ".join(stage.command("@<(printf '%s\\n' " + " ".join(NAMES[:5]) + ")"))
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=stage.environment, check=True)
+    assert done.stderr == "5 imported, 0 there already, 0 done earlier, 0 failed\n"
+
+
+def test_an_inventory_is_such_a_list(stage):
+    pods = [
+        {"metadata": {"name": tag}, "spec": {"containers": [{"name": "a", "image": f"registry.k8s.io/{name}:{tag}"}]}}
+        for name, tag in IMAGES[:3]
+    ]
+    listed = cli("inventory", "-", "--output", "images", *RULES, stdin=json.dumps({"items": pods})).stdout
+    assert stage.run("-", stdin=listed).stderr == "3 imported, 0 there already, 0 done earlier, 0 failed\n"
+
+
+def test_the_example_of_its_help_works(stage, tmp_path):
+    stage.cache.upstream.image("pause", "3.10")
+    (tmp_path / "environments").symlink_to(ROOT / "environments")
+    _, command, *arguments = shlex.split(example("warm"))
+    assert command == "warm"
+    program = Path(sys.executable).with_name("ecr-pull-through")
+    done = subprocess.run(
+        [program, "warm", *arguments, "--registry-url", f"http://{stage.cache.host}"],
+        cwd=tmp_path, env=stage.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == "1 imported, 0 there already, 0 done earlier, 0 failed\n"
+    assert (tmp_path / "warm.journal").read_text().count("pause:3.10") == 1
 
 
 def test_what_fails_is_told_by_its_reason_and_the_rest_is_done(stage):
@@ -151,6 +184,17 @@ class TestReplicas:
         stage.api.destinations = ("eu-central-1",)
         stage.run(NAMES[0], "--replicas")
         assert stage.api.calls["DescribeImages"] == 2
+
+    def test_a_configuration_says_where_they_are_to_be(self, stage):
+        stage.cache.upstream.image("pause", "3.10")
+        configured = ["registry.k8s.io/pause:3.10", "--config", "environments/minimal.yaml", "--replicas"]
+        url = ["--registry-url", f"http://{stage.cache.host}"]
+        command = [str(Path(sys.executable).with_name("ecr-pull-through")), "warm", *configured, *url, "--wait", "0.1"]
+        stage.api.replicas = {"us-west-2": "COMPLETE", "eu-west-1": "IN_PROGRESS"}
+        done = subprocess.run(command, cwd=ROOT, env=stage.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "it is not in 111122223333/eu-west-1 after 0 seconds" in done.stderr
+        assert stage.api.calls["DescribeRegistry"] == 0
 
     def test_a_registry_that_replicates_nothing_has_no_replicas_to_wait_for(self, stage):
         stage.run(NAMES[0], "--replicas")

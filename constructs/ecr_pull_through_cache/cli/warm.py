@@ -95,12 +95,9 @@ def warm(
     if first is None:
         raise UserError("no image of an upstream that is cached here is given; nothing to do")
     tags = dict(_tags(tags_from, mapping)) if tags_from else {}
-    destinations = (
-        [(e.account, e.region) for e in cluster_of(config, cluster).registry.replicate_to] if config else None
-    )
     warmer = _warmer(
         place, mapping.registry, options, tags, rate=rate, url=registry_url, profile=profile,
-        replicas=_Replication(destinations) if replicas else None,
+        replicas=_Replication(_destinations(config, cluster)) if replicas else None,
     )  # fmt: skip
     written = Journal(journal) if journal else None
     with _stopping(warmer) as signals:
@@ -116,6 +113,13 @@ def warm(
         raise typer.Exit(128 + (signals[0] if signals else signal.SIGINT))
     if report.failed:
         raise typer.Exit(1)
+
+
+def _destinations(config: Path | None, cluster: str | None) -> list[tuple[str, str]] | None:
+    """Where the configuration's registry replicates to; the registry itself knows where there is no configuration."""
+    if config is None:
+        return None
+    return [(place.account, place.region) for place in cluster_of(config, cluster).registry.replicate_to]
 
 
 class _Replication:
@@ -205,8 +209,9 @@ def _lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _count(images: Sequence[str]) -> int | None:
-    """How many there are, where that can be known before the work is done."""
-    return None if "-" in images else sum(1 for _ in _read(images))
+    """How many there are, where that can be known before the work is done: a pipe is read once."""
+    pipes = [given for given in images if given == "-" or (given.startswith("@") and not Path(given[1:]).is_file())]
+    return None if pipes else sum(1 for _ in _read(images))
 
 
 def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
