@@ -22,7 +22,7 @@ def example(command: str) -> str:
 
 def test_the_verbs_are_those_of_the_documentation():
     assert set(COMMANDS) == {
-        "backfill", "check", "cluster-config", "describe", "diagram", "helm-values", "image", "init", "inventory", "policy", "purge", "rewrite", "warm",
+        "backfill", "check", "cluster-config", "describe", "diagram", "helm-values", "iam", "image", "init", "inventory", "policy", "purge", "rewrite", "warm",
     }  # fmt: skip
 
 

@@ -13,7 +13,22 @@ import typer
 
 from .._version import __version__
 from ..errors import UserError
-from . import backfill, charts, check, clusters, describe, diagram, image, init, inventory, policy, purge, rewrite, warm
+from . import (
+    backfill,
+    charts,
+    check,
+    clusters,
+    describe,
+    diagram,
+    iam,
+    image,
+    init,
+    inventory,
+    policy,
+    purge,
+    rewrite,
+    warm,
+)
 
 app = typer.Typer(
     name="ecr-pull-through",
@@ -52,6 +67,7 @@ for _area in (
     check,
     backfill,
     purge,
+    iam,
 ):
     _area.register(app)
 

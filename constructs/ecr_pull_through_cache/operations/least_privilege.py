@@ -30,6 +30,8 @@ class On(Enum):
     """Every repository of the registry: listing them knows no prefix."""
     REPOSITORIES = "repositories"
     """The repositories under the prefixes."""
+    REPLICAS = "replicas"
+    """The repositories under the prefixes, where the registry replicates to."""
     SECRETS = "secrets"
     """The secrets of the rules."""
     KEYS = "keys"
@@ -61,27 +63,34 @@ class Place:
     :param account: 12 digits.
     :param region: its Region.
     :param prefixes: repository prefixes that the verb works under; ``ROOT`` for all.
+    :param replicate_to: accounts and Regions that the registry replicates to.
     :param secrets: names or complete ARNs of the rules' secrets.
     :param keys: ARNs of the customer managed keys.
     :param node_roles: names of the roles that pull.
+    :param registry: whether there is a registry; else it is only the account of a cluster.
     """
 
     account: str
     region: str
     prefixes: tuple[str, ...] = ()
+    replicate_to: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     node_roles: tuple[str, ...] = ()
+    registry: bool = True
 
     def resources(self, on: On) -> list[str]:
         """ARNs, or patterns of them."""
         partition = partition_of(self.region)
         aws = f"arn:{partition.name if partition else 'aws'}"
-        repositories = f"{aws}:ecr:{self.region}:{self.account}:repository/"
+        here = f"{aws}:ecr:{self.region}:{self.account}:repository/"
+        there = [f"{aws}:ecr:{region}:{account}:repository/" for account, region in self.replicate_to]
+        below = ["*" if prefix == ROOT else f"{prefix}/*" for prefix in self.prefixes]
         return {
-            On.EVERYTHING: ["*"],
-            On.REGISTRY: [f"{repositories}*"],
-            On.REPOSITORIES: [f"{repositories}{'' if p == ROOT else f'{p}/'}*" for p in self.prefixes],
+            On.EVERYTHING: ["*"] if self.registry else [],
+            On.REGISTRY: [f"{here}*"] if self.registry else [],
+            On.REPOSITORIES: [here + path for path in below],
+            On.REPLICAS: [registry + path for registry in there for path in below],
             On.SECRETS: [self._secret(aws, secret) for secret in self.secrets],
             On.KEYS: list(self.keys),
             # A role is written down without its path, and stands in its ARN with it.
@@ -117,6 +126,17 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
         ),
         "wait": (
             Statement(sid="SeeLayers", actions=("ecr:BatchCheckLayerAvailability",), on=On.REPOSITORIES),
+        ),
+        "images": (
+            Statement(sid="SeeImages", actions=("ecr:DescribeImages",), on=On.REPOSITORIES),
+        ),
+        "replicas": (
+            Statement(sid="SeeReplication", actions=("ecr:DescribeImageReplicationStatus",), on=On.REPOSITORIES),
+            Statement(sid="SeeReplicas", actions=("ecr:DescribeImages",), on=On.REPLICAS),
+        ),
+        # Without a configuration, the registry says where it replicates to.
+        "destinations": (
+            Statement(sid="FindReplicas", actions=("ecr:DescribeRegistry",), on=On.EVERYTHING),
         ),
         "tags": (Statement(sid="TagOnCreation", actions=permissions.TAG, on=On.REPOSITORIES, because=_OCI),),
     },
@@ -218,7 +238,9 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
 VERBS = tuple(_NEEDS)
 """The verbs that ask AWS, or could."""
 
-READ_ONLY = frozenset({"nodes", "repositories", "replication", "rule", "secret-values", "settings", "tags", "wait"})
+READ_ONLY = frozenset(
+    {"images", "nodes", "repositories", "replication", "rule", "secret-values", "settings", "tags", "wait"}
+)
 """The options of a run that shows everything and changes nothing."""
 
 

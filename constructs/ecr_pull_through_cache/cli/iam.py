@@ -1,0 +1,133 @@
+"""``iam``: the least policy of the role that runs a verb."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UserError
+from ._accounts import AssumeRole, Config
+
+if TYPE_CHECKING:
+    from ..configuration import ClusterPlan, Configuration, RegistryPlan
+    from ..operations.least_privilege import Place
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(iam)
+
+
+def iam(
+    verb: Annotated[str, typer.Argument(help="warm, backfill, check or purge.")],
+    config: Config,
+    account: Annotated[
+        str | None, typer.Option(help="Account whose role it is for, if there are several.", show_default=False)
+    ] = None,
+    prefix: Annotated[
+        list[str] | None, typer.Option(help="Repository prefix; else all of them.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="For backfill, purge and check --fix: to change things.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="For check.")] = False,
+    no_repositories: Annotated[bool, typer.Option("--no-repositories", help="For check.")] = False,
+    no_secret_values: Annotated[bool, typer.Option("--no-secret-values", help="For check.")] = False,
+    stale_days: Annotated[int | None, typer.Option(help="For check.", show_default=False)] = None,
+    replication: Annotated[bool, typer.Option("--replication", help="For backfill.")] = False,
+    keep_rule: Annotated[bool, typer.Option("--keep-rule", help="For purge.")] = False,
+    replicas: Annotated[bool, typer.Option("--replicas", help="For warm.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="For warm.")] = False,
+    assume_role: AssumeRole = None,
+) -> None:
+    """Print the least IAM policy for a verb with the options that it is to be run with.
+
+    With --assume-role it is the policy of whoever assumes that role in each account; without, it is the role's own.
+
+    Example: ecr-pull-through iam backfill --yes --config environments/minimal.yaml
+    """
+    from ..configuration import load
+    from ..operations.least_privilege import actions_of, caller_policy, policy_of
+
+    given = {
+        "yes": yes,
+        "fix": fix,
+        "stale": stale_days is not None,
+        "replication": replication,
+        "replicas": replicas,
+    }
+    usual = {
+        "images": not no_wait,
+        "nodes": True,
+        "repositories": not no_repositories,
+        "rule": not keep_rule,
+        "secret-values": not no_secret_values,
+        "settings": not replication,
+        "wait": not no_wait,
+    }
+    configuration = load(config)
+    options = {name for name, wanted in {**given, **usual}.items() if wanted}
+    if any(registry.tags_repositories for registry in configuration.registries.values()):
+        options.add("tags")
+    statements = actions_of(verb, options)
+    if not statements:
+        raise UserError(f"{verb} asks nothing of AWS and needs no policy")
+    if assume_role is not None:
+        accounts = {place.account for place in _places(configuration, verb, ())}
+        print(json.dumps(caller_policy(accounts, assume_role, partition=_partition(configuration)), indent=2))
+        return
+    places = _of_account(list(_places(configuration, verb, tuple(prefix or ()))), account)
+    print(json.dumps(policy_of(statements, places), indent=2))
+
+
+def _of_account(places: list[Place], account: str | None) -> list[Place]:
+    accounts = sorted({place.account for place in places})
+    if account is None and len(accounts) == 1:
+        account = accounts[0]
+    if account not in accounts:
+        given = "no account is given" if account is None else f"there is nothing in the account {account}"
+        raise UserError(f"{given}; give --account with one of {', '.join(accounts)}")
+    return [place for place in places if place.account == account]
+
+
+def _places(configuration: Configuration, verb: str, prefixes: tuple[str, ...]) -> Iterator[Place]:
+    for registry in configuration.registries.values():
+        held = registry.caches if verb == "warm" else {*registry.caches, *registry.copies, *registry.arrives}
+        chosen = tuple(sorted(prefix for prefix in held if not prefixes or prefix in prefixes))
+        if chosen or not prefixes:
+            yield _place(registry, chosen)
+    if verb == "check":
+        yield from (_of_cluster(cluster) for cluster in configuration.clusters.values() if cluster.nodes)
+
+
+def _place(registry: RegistryPlan, prefixes: tuple[str, ...]) -> Place:
+    from ..operations.least_privilege import Place
+
+    plans = [{**registry.caches, **registry.copies, **registry.arrives}[prefix] for prefix in prefixes]
+    keys = {plan.template.encryption_key for plan in plans}
+    secrets = {plan.credentials for plan in plans}
+    return Place(
+        account=registry.environment.account,
+        region=registry.environment.region,
+        prefixes=prefixes,
+        replicate_to=tuple((to.account, to.region) for to in registry.replicate_to),
+        secrets=tuple(sorted(secret for secret in secrets if secret)),
+        keys=tuple(sorted(key for key in keys if key)),
+    )
+
+
+def _of_cluster(cluster: ClusterPlan) -> Place:
+    from ..operations.least_privilege import Place
+
+    place = cluster.environment
+    roles = tuple(sorted(nodes.role for nodes in cluster.nodes))
+    return Place(account=place.account, region=place.region, node_roles=roles, registry=False)
+
+
+def _partition(configuration: Configuration) -> str:
+    from ..images import partition_of
+
+    region = next(iter(configuration.registries.values())).environment.region
+    partition = partition_of(region)
+    return partition.name if partition else "aws"
