@@ -16,7 +16,7 @@ from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations.journal import Journal
 from ecr_pull_through_cache.operations.registry import RateLimit, RegistryClient, Retries
 from ecr_pull_through_cache.operations.warming import Warmer, WarmOptions
-from tests.real.registries import TOKEN, Cache, cache
+from tests.real.registries import INDEX, TOKEN, Cache, cache
 
 pytestmark = pytest.mark.engine
 PATIENT = Retries(tries=6, first=0.01, longest=1.0)
@@ -105,6 +105,36 @@ class TestDigests:
         assert "give the tag that carries the digest: NAME:TAG@DIGEST" in report.failed[0].reason
 
 
+class TestReferrers:
+    """Signatures and bills of materials: by the referrers API where there is one, and by the tags that stand for it."""
+
+    @pytest.fixture
+    def signed(self, stage):
+        digest = stage.upstream.image("team/signed", "v1")
+        names = {suffix: f"{digest.replace(':', '-')}{suffix}" for suffix in ("", ".sig")}
+        stage.upstream.image("team/signed", names[".sig"], ("linux/amd64",))
+        bill = stage.upstream.image("team/signed", "bill", ("linux/amd64",))
+        entry = {"mediaType": INDEX, "digest": bill, "size": 1}
+        stage.upstream.manifest(
+            "team/signed", names[""], {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
+        )
+        return names, bill
+
+    def test_they_are_imported_on_request(self, here, signed):
+        names, bill = signed
+        asked = [f"{here.host}/k8s/team/signed:v1"]
+        warm(here, asked)
+        assert not any(name in path for path in here.faults.seen for name in names.values())
+        report, _ = warm(here, asked, options=WarmOptions(wait=0, referrers=True, platforms=("linux/amd64",)))
+        assert report.done == 1, [failed.reason for failed in report.failed]
+        wanted = {path.rpartition("/")[2] for path in here.faults.seen}
+        assert {*names.values(), bill} <= wanted
+
+    def test_an_image_without_any_is_done(self, here):
+        report, _ = warm(here, references(here)[:1], options=WarmOptions(wait=0, referrers=True))
+        assert report.done == 1
+
+
 def every(nth: int, fault: str):
     """Each path fails with a fault at its first request, if it is the nth of them."""
     seen: Counter[str] = Counter()
@@ -116,7 +146,19 @@ def every(nth: int, fault: str):
     return choose
 
 
-PASSING = ["reset", "429", "429 after 0", "429 after 1", "500", "502", "503", "504", "slow", "truncated", "wrong digest"]
+PASSING = [
+    "reset",
+    "429",
+    "429 after 0",
+    "429 after 1",
+    "500",
+    "502",
+    "503",
+    "504",
+    "slow",
+    "truncated",
+    "wrong digest",
+]
 
 
 @pytest.mark.parametrize("fault", PASSING)
