@@ -21,6 +21,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration,
         "command-line.md": command_line,
         "upstreams.md": upstreams,
+        "iam.md": iam,
     }
     return {name: make() + _MADE for name, make in makers.items()}
 
@@ -305,6 +306,62 @@ def upstreams() -> str:
         )
         + "\n"
     )
+
+
+# --- permissions of the verbs
+
+_WHEN = {
+    "": "always",
+    "wait": "unless `--no-wait`",
+    "images": "unless `--no-wait`",
+    "replicas": "with `--replicas`",
+    "destinations": "with `--replicas` and no configuration",
+    "tags": "where creation templates set tags",
+    "settings": "unless `--replication`",
+    "settings yes": "with `--yes`, unless `--replication`",
+    "replication": "with `--replication`",
+    "replication yes": "with `--replication --yes`",
+    "secret-values": "unless `--no-secret-values`",
+    "nodes": "where clusters have `nodes`",
+    "repositories": "unless `--no-repositories`",
+    "stale": "with `--stale-days`",
+    "fix yes": "with `--fix --yes`",
+    "yes": "with `--yes`",
+    "rule yes": "with `--yes`, unless `--keep-rule`",
+}
+_ON = {
+    "everything": "`*`; AWS allows nothing narrower",
+    "registry": "all repositories of the registry",
+    "repositories": "repositories under the prefixes",
+    "replicas": "the same, where the registry replicates to",
+    "secrets": "the secrets of the rules",
+    "keys": "the customer managed keys of the repositories",
+    "node-roles": "the roles of the nodes",
+}
+
+
+def iam() -> str:
+    """What each verb may do, from the one place where the package says so."""
+    from ecr_pull_through_cache.operations import least_privilege
+
+    parts = [
+        "# Permissions of the verbs\n",
+        (
+            "The least that each verb needs; a test compares it with the calls that the verbs send. `ecr-pull-through iam VERB` "
+            "prints it as a policy with the ARNs of a configuration: [Give the verbs a role](../how-to/operator-roles.md). The "
+            "Lambda functions of the constructs get theirs from the same table. What *pullers* need is in "
+            "[Permissions](../explanation/permissions.md).\n"
+        ),
+    ]
+    for verb, needs in least_privilege._NEEDS.items():
+        parts.append(f"## {verb}\n")
+        rows = [
+            f"| {_WHEN[key]} | {', '.join(f'`{action}`' for action in statement.actions)} | {_ON[statement.on.value]} |"
+            for key, statements in needs.items()
+            for statement in statements
+        ]
+        parts.append("\n".join(["| when | actions | on |\n|---|---|---|", *rows, ""]) if rows else "Nothing of AWS.\n")
+    return "\n".join(parts).rstrip() + "\n"
 
 
 # --- text
