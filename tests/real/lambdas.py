@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from ecr_pull_through_cache._lambda_asset import stage
-from tests.real.registries import TOKEN, _Server
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
@@ -92,60 +86,3 @@ class Lambda:
             raise RuntimeError(done.stderr)
         *printed, last = done.stdout.splitlines()
         return {**json.loads(last), "printed": [line for line in printed if line]}
-
-
-@dataclass
-class EcrApi:
-    """What ECR's own API is asked by an import."""
-
-    url: str
-    available: Callable[[str], bool] = lambda digest: True
-    calls: list[str] = field(default_factory=list)
-
-
-class _Api(BaseHTTPRequestHandler):
-    api: EcrApi
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        call = self.headers["X-Amz-Target"].rpartition(".")[2]
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or "{}")
-        self.api.calls.append(call)
-        answers = {"GetAuthorizationToken": self._token, "BatchCheckLayerAvailability": self._layers}
-        body = json.dumps(answers[call](given)).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _token(self, _: Any) -> Any:
-        until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)
-        token = TOKEN.removeprefix("Basic ")
-        return {"authorizationData": [{"authorizationToken": token, "expiresAt": until.timestamp()}]}
-
-    def _layers(self, given: Any) -> Any:
-        states = {digest: self.api.available(digest) for digest in given["layerDigests"]}
-        return {
-            "layers": [
-                {"layerDigest": digest, "layerAvailability": "AVAILABLE" if there else "UNAVAILABLE"}
-                for digest, there in states.items()
-            ],
-            "failures": [],
-        }
-
-
-@contextmanager
-def ecr_api() -> Iterator[EcrApi]:
-    """ECR's own API on the loopback, as far as an import asks it."""
-    api = EcrApi("")
-    server = _Server(("127.0.0.1", 0), type("Api", (_Api,), {"api": api}))
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield api
-    finally:
-        server.shutdown()
-        server.server_close()
