@@ -243,7 +243,7 @@ def merge_policies(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dic
         places = [
             n
             for n, old in enumerate(existing)
-            if (sid and old.get("Sid") == sid) or canonical(old) == canonical(statement)
+            if old.get("Sid") == sid and (sid or canonical(old) == canonical(statement))
         ]
         if not places:
             existing.append(statement)
