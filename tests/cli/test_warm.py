@@ -150,6 +150,16 @@ class TestDigests:
         (tmp_path / "tags").write_text(f"registry.k8s.io/team/app-0:v0@{stage.digests[IMAGES[0]]}\n")
         assert "1 imported" in stage.run(pinned, "--tags-from", tmp_path / "tags").stderr
 
+    def test_an_image_without_a_tag_is_the_latest(self, stage, tmp_path):
+        digest = stage.cache.upstream.image("team/app-9", "latest")
+        stage.cache.faults.choose = lambda path: (
+            "404" if "/manifests/sha256:" in path and not stage.cache.faults.held else None
+        )
+        (tmp_path / "tags").write_text(json.dumps([{"image": "registry.k8s.io/team/app-9", "digests": [digest]}]))
+        assert (
+            "1 imported" in stage.run(f"registry.k8s.io/team/app-9@{digest}", "--tags-from", tmp_path / "tags").stderr
+        )
+
     def test_an_inventory(self, stage, pinned, tmp_path):
         entry = {"image": "registry.k8s.io/team/app-0:v0", "digests": [stage.digests[IMAGES[0]]]}
         (tmp_path / "tags").write_text(json.dumps([entry]))

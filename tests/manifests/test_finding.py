@@ -64,6 +64,7 @@ class TestTemplates:
             ("AWS::Batch::JobDefinition", {"EksProperties": {"PodProperties": {"InitContainers": [{"Image": "nginx:1"}]}}}),
             ("AWS::AppRunner::Service", {"SourceConfiguration": {"ImageRepository": {"ImageIdentifier": "nginx:1"}}}),
             ("AWS::Lambda::Function", {"Code": {"ImageUri": "nginx:1"}}),
+            ("AWS::CodeBuild::Project", {"Environment": {"Image": "nginx:1"}}),
         ],
     )  # fmt: skip
     def test_every_place_of_every_service(self, kind, properties):
@@ -72,6 +73,8 @@ class TestTemplates:
     def test_other_resources_have_none(self):
         function = {"Code": {"S3Bucket": "b", "S3Key": "image"}}
         assert not list(images_of_template(template({"One": ("AWS::Lambda::Function", function)}), "web"))
+        own = {"Environment": {"Image": "aws/codebuild/amazonlinux2-x86_64-standard:5.0"}}
+        assert not list(images_of_template(template({"One": ("AWS::CodeBuild::Project", own)}), "web"))
 
     @pytest.mark.parametrize(
         ("value", "image"),

@@ -242,12 +242,10 @@ def _tags(path: Path, mapping: CacheMapping) -> Iterator[tuple[str, str]]:
 
     try:
         text = path.read_text()
-        entries = json.loads(text) if text.lstrip().startswith("[") else None
-        known = (
-            [f"{entry['image'].partition('@')[0]}@{digest}" for entry in entries for digest in entry["digests"]]
-            if entries is not None
-            else list(_lines(text.splitlines()))
-        )
+        if text.lstrip().startswith("["):
+            known = [f"{_tagged(e['image'])}@{digest}" for e in json.loads(text) for digest in e["digests"]]
+        else:
+            known = list(_lines(text.splitlines()))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -259,6 +257,12 @@ def _tags(path: Path, mapping: CacheMapping) -> Iterator[tuple[str, str]]:
             raise UserError(f"{path}: {error}") from None
         if reference.tag and reference.digest:
             yield f"{reference.name}@{reference.digest}", reference.tag
+
+
+def _tagged(image: str) -> str:
+    """A reference without its digest, with the tag that it means: what has neither means ``latest``."""
+    name, _, digest = image.partition("@")
+    return name if digest or ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def _run(start: Callable[[Callable[[Warmed], None]], Report], count: int | None, as_json: bool) -> Report:

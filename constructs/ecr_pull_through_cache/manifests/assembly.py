@@ -21,11 +21,14 @@ _PLACES = {
         "EksProperties.PodProperties.Containers[].Image",
         "EksProperties.PodProperties.InitContainers[].Image",
     ],
+    "AWS::CodeBuild::Project": ["Environment.Image"],
     "AWS::AppRunner::Service": ["SourceConfiguration.ImageRepository.ImageIdentifier"],
     "AWS::Lambda::Function": ["Code.ImageUri"],
 }
 """Where images stand in resources of CloudFormation."""
 
+_OWN = "aws/codebuild/"
+"""What CodeBuild names its own images by; they are in no registry that anybody can pull from."""
 _MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
 _CHART = "Custom::AWSCDK-EKS-HelmChart"
 _UNKNOWN = "\ufffc"
@@ -121,7 +124,7 @@ def _literal(properties: Any, place: str, known: Mapping[str, str], where: str) 
         image = _resolved(value, known)
         if _UNKNOWN in image:
             yield _at_deployment(where)
-        else:
+        elif not image.startswith(_OWN):
             yield Found(image, where)
 
 
