@@ -70,6 +70,11 @@ test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in an engine
 	tools/engines fakecloud
 	ECR_PULL_THROUGH_DEPLOY=1 $(BIN)/pytest tests/deploy
 
+.PHONY: bench
+bench: $(VENV)/.installed-dev tools/bench/node_modules/.package-lock.json ## every benchmark, on a machine that does nothing else, into docs/benchmarks.md; about 15 minutes
+	tools/engines registry
+	$(BIN)/python -m benchmarks
+
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## ruff, ruff format --check, mypy --strict
 	$(BIN)/ruff check .
@@ -116,4 +121,4 @@ release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed
 
 .PHONY: clean
 clean: ## remove everything that these verbs made
-	rm -rf $(VENV) node_modules tools/iam/node_modules cdk.out* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules tools/iam/node_modules tools/bench/node_modules cdk.out* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from benchmarks.report import Row, table
 from tests.corpus import HOST
 
+BARE = "python -c pass"
+OURS = "ecr-pull-through image X"
 COMMANDS = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    "ecr-pull-through image X": [
+    BARE: [sys.executable, "-c", "pass"],
+    OURS: [
         Path(sys.executable).with_name("ecr-pull-through"), "image", "registry.k8s.io/pause:3.10",
         "--registry", HOST, "--cache", "k8s=registry.k8s.io",
     ],
@@ -32,9 +34,13 @@ def measure(rounds: int = 15) -> dict[str, list[float]]:
     return taken
 
 
+def rows(rounds: int = 15) -> list[Row]:
+    taken = measure(rounds)
+    return [Row(what=f"`{OURS}`", ours=taken[OURS], against=f"`{BARE}`", theirs=taken[BARE], bar="≤ 0.4 s")]
+
+
 def main() -> None:
-    for name, times in measure().items():
-        print(f"{name:28} {statistics.median(times):.3f} s   {min(times):.3f} to {max(times):.3f}")
+    print(table(rows()))
 
 
 if __name__ == "__main__":

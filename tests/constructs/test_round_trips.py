@@ -1,0 +1,68 @@
+"""Each call of aws-cdk-lib is a round trip to another process: what is known already is not asked."""
+
+import aws_cdk as cdk
+import pytest
+from jsii._kernel.providers.process import _NodeProcess
+
+from constructs import Construct
+from ecr_pull_through_cache import Pullers, PullThroughCache, Upstream, UserError
+from ecr_pull_through_cache._round_trips import is_unresolved, place_of, settle, stack_of
+
+
+@pytest.fixture
+def round_trips(monkeypatch):
+    """The requests that are sent to aws-cdk-lib."""
+    sent = []
+    send = _NodeProcess.send
+
+    def record(self, request, response_type):
+        sent.append(request)
+        return send(self, request, response_type)
+
+    monkeypatch.setattr(_NodeProcess, "send", record)
+    return sent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "111122223333", "eu-west-1", "${AWS::Region}", "${Token[", "Token[", "${Token[]}", "${Token[x.1]}", "${Token[a b]}",
+        "#{Token[x.1]}", cdk.Aws.ACCOUNT_ID, f"arn:{cdk.Aws.PARTITION}:iam::1:root", cdk.Token.as_string(cdk.Token.as_number({"Ref": "N"})),
+        *cdk.Token.as_list({"Ref": "L"}), "-1.8881545897087626e+289",
+    ],
+)  # fmt: skip
+def test_a_text_is_a_token_for_us_exactly_where_it_is_one_for_the_cdk(text):
+    assert is_unresolved(text) is cdk.Token.is_unresolved(text)
+
+
+@pytest.mark.parametrize("env", [None, cdk.Environment(account="111122223333", region="eu-west-1")])
+def test_a_place_is_what_aws_cdk_lib_says_whether_it_was_asked_or_worked_out(app, env):
+    stack = cdk.Stack(cdk.Stage(app, "Stage"), "Stack", env=env)
+    asked, settled = Construct(stack, "Asked"), Construct(stack, "Settled")
+    settle(settled, stack, "Settled")
+    for construct in (stack, asked, settled, Construct(settled, "Below")):
+        place = place_of(construct)
+        assert (place.path, place.account, place.region) == (construct.node.path, stack.account, stack.region)
+        assert place.claims is place_of(stack).claims
+        assert stack_of(construct) is stack
+
+
+def test_apps_know_nothing_of_each_other(app, stack):
+    other = cdk.Stack(cdk.App(), "Stack", env=cdk.Environment(account=stack.account, region=stack.region))
+    for scope in (stack, other):
+        PullThroughCache(scope, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
+    with pytest.raises(UserError, match="overlaps"):
+        PullThroughCache(stack, "Again", upstreams={"k8s": Upstream.KUBERNETES})
+
+
+def test_an_upstream_more_asks_only_for_what_it_makes(stack, round_trips):
+    def asked(id, upstreams):
+        before = len(round_trips)
+        PullThroughCache(stack, id, upstreams=upstreams, pullers=Pullers(accounts=("222233334444",)))
+        return len(round_trips) - before
+
+    asked("First", {"first": Upstream.QUAY})
+    one = asked("One", {"k8s": Upstream.KUBERNETES})
+    three = asked("Three", {"a1": Upstream.ECR_PUBLIC, "a2": Upstream.QUAY, "a3": Upstream.KUBERNETES})
+    # Template and its L1, the document of its policy and its text, rule and its L1, and the dependency between the two.
+    assert (three - one) / 2 == 8
