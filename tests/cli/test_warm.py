@@ -86,6 +86,12 @@ def test_lists_are_files_and_pipes_with_remarks(stage, tmp_path):
     assert "passed over: 1, no rule caches this registry" in done.stderr
 
 
+def test_an_image_is_one_whatever_the_registry_is_called(stage):
+    dual = HOST.replace(".dkr.ecr.", ".dkr-ecr.").replace("amazonaws.com", "on.aws")
+    names = [f"{host}/k8s/team/app-0:v0" for host in (HOST, dual)]
+    assert stage.run(*names, NAMES[0]).stderr == "1 imported, 0 there already, 0 done earlier, 0 failed\n"
+
+
 def test_a_list_that_is_a_pipe_is_read_once(stage):
     command = " ".join(stage.command("@<(printf '%s\\n' " + " ".join(NAMES[:5]) + ")"))
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=stage.environment, check=True)

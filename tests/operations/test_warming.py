@@ -284,7 +284,7 @@ class TestJournal:
 def test_operations_import_neither_the_cdk_nor_pydantic():
     code = (
         "import sys\n"
-        "from ecr_pull_through_cache.operations import aws, inventory, journal, registry, warming\n"
+        "from ecr_pull_through_cache.operations import aws, inventory, journal, presence, registry, warming\n"
         "print([m for m in ('aws_cdk', 'jsii', 'pydantic', 'yaml', 'rich', 'typer') if m in sys.modules])"
     )
     assert (

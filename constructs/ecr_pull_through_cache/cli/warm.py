@@ -61,7 +61,8 @@ def warm(
     registry_url: Annotated[
         str | None,
         typer.Option(
-            help="Where the registry is reached, if not under its own host: a private proxy, or http on the loopback.",
+            help="Where the registry is reached, if not under its own host: its dual-stack host, a private proxy, "
+            "or http on the loopback.",
             show_default=False,
         ),
     ] = None,
@@ -220,7 +221,7 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[str]) -> Iterator[str]:
-    from ..images import InvalidImageReference, Reason
+    from ..images import ImageReference, InvalidImageReference, Reason
 
     for image in images:
         try:
@@ -230,7 +231,9 @@ def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[s
             print(f"{image}: passed over: {error}", file=sys.stderr)
             continue
         if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED):
-            yield decision.image
+            reference = ImageReference.parse(decision.image)
+            # The registry's other hosts, dual-stack and FIPS, hold the same image.
+            yield str(reference.at(registry=mapping.registry, repository=reference.repository))
         else:
             passed_over[decision.reason.value] += 1
             print(f"{image}: passed over: {decision.reason.value}", file=sys.stderr)
