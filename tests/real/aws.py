@@ -255,7 +255,7 @@ class _Front(BaseHTTPRequestHandler):
 
     def _refuse(self, call: Call, code: str) -> None:
         said = "as the test wants it"
-        if call.service in ("iam", "sts"):
+        if call.service in ("cloudformation", "iam", "sts"):
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{said}</Message></Error></ErrorResponse>"
         else:
             text = json.dumps({"__type": code, "message": said})
