@@ -70,9 +70,7 @@ class Source:
         :raises ConfigurationError: when it is no YAML, or gives a key twice.
         """
         try:
-            loader = yaml.SafeLoader(text)
-            node = loader.get_single_node()
-            data = None if node is None else loader.construct_document(node)
+            node, data = _load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             at = f":{mark.line + 1}" if mark else ""
@@ -98,6 +96,20 @@ class Source:
 
     def _line(self, place: Place) -> int:
         return next((self.lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.lines), 1)
+
+
+def _load(text: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        return _load_with(getattr(yaml, "CSafeLoader", yaml.SafeLoader), text)
+    except yaml.YAMLError:
+        # The parser in C is ten times as fast and says less well what is wrong.
+        return _load_with(yaml.SafeLoader, text)
+
+
+def _load_with(kind: type[yaml.SafeLoader], text: str) -> tuple[yaml.Node | None, Any]:
+    loader = kind(text)
+    node = loader.get_single_node()
+    return node, None if node is None else loader.construct_document(node)
 
 
 def _walk(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:
