@@ -66,8 +66,8 @@ test-fast: $(TEST_TOOLS) ## the tests that answer within two minutes
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not engine"
 
 .PHONY: test-deploy
-test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in an engine on the loopback; opt-in, for it builds one with Rust
-	tools/engines fakecloud
+test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in engines on the loopback, one of which is built with Rust, once
+	PYTHON=$(PYTHON) tools/engines fakecloud ministack registry crane
 	ECR_PULL_THROUGH_DEPLOY=1 $(BIN)/pytest tests/deploy
 
 .PHONY: bench
@@ -116,7 +116,7 @@ $(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
 	@touch $@
 
 .PHONY: release-check
-release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed on every Python at hand; bill of materials
+release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed on every Python at hand; bill of materials; TAG: for that tag
 	tools/release-check $(VENV)/release/bin
 
 .PHONY: clean
