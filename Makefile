@@ -87,13 +87,13 @@ format: $(VENV)/.installed-dev ## rewrite the sources as the linter wants them
 	$(BIN)/ruff format .
 
 .PHONY: lock
-lock: $(VENV)/.installed ## resolve pyproject.toml anew into requirements*.txt and package-lock.json
+lock: $(VENV)/.installed ## resolve pyproject.toml into requirements*.txt and package-lock.json; UPGRADE=--upgrade renews every pin
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build -c requirements.txt -o requirements-build.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group docs -c requirements.txt pyproject.toml -o requirements-docs.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -c requirements.txt -o requirements-release.txt
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build -c requirements.txt -o requirements-build.txt
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group docs -c requirements.txt pyproject.toml -o requirements-docs.txt
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -c requirements.txt -o requirements-release.txt
 	npm install --package-lock-only --silent
 
 $(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed
