@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from ecr_pull_through_cache.cli.warm import _proxy
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations.journal import Journal
-from ecr_pull_through_cache.operations.registry import RateLimit, RegistryClient, Retries
+from ecr_pull_through_cache.operations.registry import RateLimit, RegistryClient, RegistryError, Retries
 from ecr_pull_through_cache.operations.warming import Warmer, WarmOptions
 from tests.real.registries import INDEX, TOKEN, Cache, cache
 
@@ -204,6 +208,46 @@ def test_a_token_that_expires_half_way_is_renewed(here):
     report, _ = warm(here, authorization=authorization, options=WarmOptions(wait=0, concurrency=1))
     assert report.failed == []
     assert current == ["Basic Mg=="]
+
+
+def test_a_proxy_on_the_way_is_used_with_its_password():
+    seen = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append((self.path, self.headers["Proxy-Authorization"]))
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asked = RegistryClient("registry.test", scheme="http", proxy=f"http://me:a%3Ab@127.0.0.1:{server.server_port}")
+        with pytest.raises(RegistryError, match="there is no image"):
+            asked.manifest("a", "v1")
+        asked.close()
+        server.shutdown()
+    password = base64.b64encode(b"me:a:b").decode()
+    assert seen == [("http://registry.test/v2/a/manifests/v1", f"Basic {password}")]
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "proxy"),
+    [
+        ("https://111122223333.dkr.ecr.eu-west-1.amazonaws.com", {"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+        ("https://111122223333.dkr.ecr.eu-west-1.amazonaws.com", {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "amazonaws.com"}, None),
+        ("https://111122223333.dkr.ecr.eu-west-1.amazonaws.com", {}, None),
+        ("http://127.0.0.1:5000", {"HTTPS_PROXY": "http://p:1", "HTTP_PROXY": "http://p:1"}, None),
+    ],
+)  # fmt: skip
+def test_the_environment_names_the_proxy(monkeypatch, url, environment, proxy):
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert _proxy(url) == proxy
 
 
 def test_requests_keep_to_the_rate(here):

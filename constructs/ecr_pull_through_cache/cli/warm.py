@@ -167,6 +167,15 @@ def _warmer(
     )
 
 
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address, as boto3 finds it for AWS's own."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    return None if parts.scheme == "http" or proxy_bypass(parts.netloc) else getproxies().get("https")
+
+
 @contextmanager
 def _stopping(warmer: Warmer) -> Iterator[list[int]]:
     """The first signal lets what is under way end, the second one ends the process."""

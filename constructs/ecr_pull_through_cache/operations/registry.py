@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 
 import urllib3
 
@@ -177,6 +178,7 @@ class RegistryClient:
     :param connections: how many threads will ask at once.
     :param scheme: ``https``, or ``http`` for registries on the loopback.
     :param url: where it is reached, if not under its own host: a proxy's or an endpoint's ``https://HOST[:PORT]``.
+    :param proxy: the HTTP proxy on the way there, ``http://[USER:PASSWORD@]HOST:PORT``, if any.
     :param timeout: seconds without an answer after which a try has failed.
     """
 
@@ -190,6 +192,7 @@ class RegistryClient:
         connections: int = 10,
         scheme: str = "https",
         url: str | None = None,
+        proxy: str | None = None,
         timeout: float = 60.0,
     ) -> None:
         self.host = host
@@ -200,8 +203,8 @@ class RegistryClient:
         self._rate = rate or RateLimit(0)
         self._stopped = threading.Event()
         self._base = check_url(url) if url else f"{scheme}://{host}"
-        self._pool = urllib3.PoolManager(
-            num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False
+        self._pool = _pool(
+            proxy, num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False
         )
 
     def close(self) -> None:
@@ -297,6 +300,14 @@ class RegistryClient:
             raise
         response.release_conn()
         return response.status, body, response.headers
+
+
+def _pool(proxy: str | None, **options: Any) -> urllib3.PoolManager:
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    authority = urllib3.util.parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(authority)) if authority else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
 
 
 def check_url(url: str) -> str:
