@@ -442,7 +442,7 @@ def test_a_destination_that_is_not_deployed_is_named(stage, at_once):
 
 # Faults: each row is run, and written into the table of docs/explanation/faults.md.
 
-TIRED = "is repeated with back-off, ten times in all; every repository gets its settings once"
+TIRED = "is repeated with back-off, up to ten times; every repository gets its settings once"
 FAULTS = [
     *(Fault(verb="backfill", fault=name, outcome=TIRED) for name in TRANSIENT),
     Fault(verb="backfill", fault="access denied for one repository", outcome="the others get their settings, it is named with the reason, exit code 1; run again, it gets them too"),
@@ -538,6 +538,13 @@ def test_kill_9_in_the_middle(stage):
     in_flight = 2 * len(REGIONS)
     assert 18 <= len(writes(stage)) <= 18 + in_flight, "what is set is not set again, but for what was under way"
     assert before < 18
+
+
+@pytest.mark.parametrize("fault", ["reset", "lost"])
+def test_a_replication_backfill_is_not_started_twice(stage, at_once, fault):
+    stage.fault = first_of_each(fault)
+    assert run("--replication", "--yes").stdout.count("10 of 10 replicated") == 2
+    assert len(stage.backfills[ACCOUNT, MAIN]) == 2
 
 
 def test_kill_9_while_ecr_replicates(stage, at_once):

@@ -497,7 +497,7 @@ def test_repositories_that_were_there_before_their_template(stage):
 
 # Faults: each row is run, and written into the table of docs/explanation/faults.md.
 
-ALL_THE_SAME = "is repeated with back-off, ten times in all; the findings are the same"
+ALL_THE_SAME = "is repeated with back-off, up to ten times; the findings are the same"
 FAULTS = [
     *(Fault(verb="check", fault=name, outcome=ALL_THE_SAME) for name in TRANSIENT),
     Fault(verb="check", fault="access denied for one repository", outcome="it is named with the reason, all else is looked at, exit code 2"),

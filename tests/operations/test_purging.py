@@ -161,7 +161,7 @@ def test_a_rule_without_a_prefix_is_refused(stage):
 
 # Faults: each row is run, and written into the table of docs/explanation/faults.md.
 
-TIRED = "is repeated with back-off, ten times in all; every repository under the prefix goes, and the rule after them"
+TIRED = "is repeated with back-off, up to ten times; every repository under the prefix goes, and the rule after them"
 FAULTS = [
     *(Fault(verb="purge", fault=name, outcome=TIRED) for name in TRANSIENT),
     Fault(verb="purge", fault="access denied for one repository", outcome="the others go; it is named with the reason, the rule stays, exit code 1; run again, it goes too"),

@@ -208,7 +208,10 @@ class _Front(BaseHTTPRequestHandler):
         with self.aws.lock:
             self.aws.calls.append(call)
         fault = self.aws.fault(call)
-        if fault == "reset":
+        if fault == "lost":
+            self._send = lambda *_: None  # type: ignore[method-assign]
+            self._answer(call, body)
+        if fault in ("reset", "lost"):
             # An RST, as from a machine that died.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
@@ -336,6 +339,7 @@ TRANSIENT = {
     "an error of AWS's own (500)": "ServerException",
     "an AWS that is not available (503)": "ServiceUnavailable",
     "a connection that is reset": "reset",
+    "an answer that is lost after the work was done": "lost",
 }
 """Faults that pass, by the name that their row has."""
 
