@@ -70,7 +70,7 @@ class RepositoryBackfill(Construct):
         prefixes = sorted(template.prefix for template in templates)
         self.backfill = OperationsFunction(
             self,
-            "Backfill",
+            "Function",
             handler="backfilling.handler",
             description="Brings creation templates to repositories that exist already",
             timeout=cdk.Duration.minutes(15),

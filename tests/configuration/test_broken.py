@@ -60,7 +60,7 @@ CASES = {
     ),
     "an unknown key of a registry": (
         {"registries/main/upstream": {}},
-        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are account, pull, region, replicateTo, scanning, template, upstreams"],
+        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are account, backfill, dashboard, emptyOnDelete, pull, region, replicateTo, scanning, template, upstreams, warm"],
     ),
     "an unknown key of an upstream": (
         {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credential": "x"}},
@@ -275,6 +275,66 @@ CASES = {
             "clusters.prod.registry: there is no registry 'mian' (did you mean 'main'?); there are copy, main",
             "tag: is not a key here (did you mean 'tags'?); allowed are accounts, clusters, defaults, organization, regions, registries, tags",
         ],
+    ),
+    "warming without upstreams": (
+        {"registries/copy/warm": {}},
+        ["registries.copy.warm: no upstreams are pulled through here; leave it out"],
+    ),
+    "emptying what is no cache": (
+        {"registries/copy/emptyOnDelete": True},
+        ["registries.copy.emptyOnDelete: no upstreams are pulled through here; leave it out"],
+    ),
+    "emptying a whole registry": (
+        {"registries/main/upstreams": {"ROOT": "registry.k8s.io"}, "registries/main/emptyOnDelete": True},
+        ["registries.main.emptyOnDelete: what a rule without a prefix made cannot be told from the rest of the registry; give the upstream a prefix instead of ROOT"],
+    ),
+    "an image of no upstream": (
+        {"registries/main/warm": {"images": ["registry.k8s.io/pause:3.10", "quay.io/a/b:1"]}},
+        ["registries.main.warm.images[1]: 'quay.io/a/b:1' is not an image of an upstream that is cached here; cached are registry.k8s.io"],
+    ),
+    "an image by its digest alone": (
+        {"registries/main/warm": {"images": [f"registry.k8s.io/pause@sha256:{'0' * 64}"]}},
+        [f"registries.main.warm.images[0]: 'registry.k8s.io/pause@sha256:{'0' * 64}' is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST"],
+    ),
+    "an image that is none": (
+        {"registries/main/warm": {"images": ["registry.k8s.io/Pause"]}},
+        ["registries.main.warm.images[0]: 'registry.k8s.io/Pause' has an upper-case letter in its repository; only lower case is allowed there"],
+    ),
+    "two lists of images": (
+        {"registries/main/warm": {"images": ["registry.k8s.io/pause:3.10"], "imagesFile": "images.txt"}},
+        ["registries.main.warm: give one of 'images' and 'imagesFile'"],
+    ),
+    "a list that is not there": (
+        {"registries/main/warm": {"imagesFile": "no/images.txt"}},
+        ["registries.main.warm.imagesFile: no/images.txt cannot be read: No such file or directory"],
+    ),
+    "a schedule in words": (
+        {"registries/main/warm": {"schedule": "daily"}},
+        ["registries.main.warm.schedule: 'daily' does not look like a schedule: 'rate(1 day)' or 'cron(0 3 * * ? *)'"],
+    ),
+    "more batches at once than there may be": (
+        {"registries/main/warm": {"maxConcurrency": 1001}},
+        ["registries.main.warm.maxConcurrency: input should be less than or equal to 1000, given 1001"],
+    ),
+    "a topic that is none": (
+        {"registries/main/dashboard": {"alarmTopic": "alarms"}},
+        ["registries.main.dashboard.alarmTopic: 'alarms' does not look like the ARN of an SNS topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'"],
+    ),
+    "a topic of another Region": (
+        {"registries/main/backfill": {"alarmTopic": "arn:aws:sns:us-east-1:111122223333:alarms"}},
+        ["registries.main.backfill.alarmTopic: the topic lies in us-east-1; alarms of eu-west-1 tell topics of their Region"],
+    ),
+    "a key for lists of another Region": (
+        {"registries/main/warm": {"encryptionKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},
+        ["registries.main.warm.encryptionKey: the key lies in us-east-1; a bucket of eu-west-1 needs one of its Region"],
+    ),
+    "a setting that backfill cannot replace": (
+        {"registries/main/backfill": {"replace": ["policy"]}},
+        ["registries.main.backfill.replace[0]: 'policy' is not allowed; allowed are 'lifecycle policy', 'tag mutability' or 'tags'"],
+    ),
+    "a misspelt key of warm": (
+        {"registries/main/warm": {"image": []}},
+        ["registries.main.warm.image: is not a key here (did you mean 'images'?); allowed are alarmTopic, encryptionKey, images, imagesFile, maxConcurrency, platforms, referrers, requestsPerSecond, schedule"],
     ),
 }  # fmt: skip
 
