@@ -581,3 +581,17 @@ def test_a_rule_that_has_its_secret_is_not_given_it_again(stage, tmp_path):
         CliRunner().invoke(app, [*arguments, "--yes"])
     assert stage.rules[ACCOUNT, MAIN]["hub"]["credentialArn"] == secret
     assert [c.operation for c in stage.calls].count("UpdatePullThroughCacheRule") == 1
+
+
+def test_an_account_that_cannot_be_reached_does_not_hide_the_others(loopback, impatient):
+    loopback.fault = lambda call: (
+        "AccessDenied" if call.operation == "AssumeRole" and "222233334444" in call.arguments["RoleArn"] else None
+    )
+    done = CliRunner().invoke(
+        app, ["check", "--config", str(ROOT / "environments/example.yaml"), "--assume-role", "ReadOnly"]
+    )
+    assert done.exit_code == 2
+    refused = "sts:AssumeRole of arn:aws:iam::222233334444:role/ReadOnly is not allowed: as the test wants it"
+    assert f"prod-eu: prod-eu-karpenter: {refused}" in done.stderr
+    assert "hub: rule k8s: is not there; deploy the stack of its registry" in done.stdout
+    assert "batch-ecs: role batch-task-execution: is not there" in done.stdout
