@@ -1,5 +1,6 @@
 """ECR's side of an import, against botocore's own model of ECR."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -180,3 +181,31 @@ def test_without_a_role_the_account_is_the_callers_own(accounts):
         AwsError, match="the credentials are those of 123456789012, not of 111122223333; give --assume-role"
     ):
         Sessions().client("ecr", "111122223333", "eu-west-1")
+
+
+def test_an_account_that_cannot_be_reached_is_not_tried_for_each_of_its_registries(loopback):
+    loopback.fault = lambda call: "AccessDenied"
+    sessions = Sessions(assume_role="ReadOnly")
+    for region in ("eu-west-1", "us-east-1"):
+        with pytest.raises(AwsError, match="sts:AssumeRole of arn:aws:iam::111122223333:role/ReadOnly is not allowed"):
+            sessions.client("ecr", "111122223333", region)
+    assert len(loopback.calls) == 1
+
+
+def test_an_account_that_does_not_answer_keeps_nobody_waiting_who_asks_another_one(loopback):
+    asked, let_go = threading.Event(), threading.Event()
+
+    def hang(call):
+        if "111122223333" in call.arguments.get("RoleArn", ""):
+            asked.set()
+            assert let_go.wait(30)
+
+    loopback.fault = hang
+    sessions = Sessions(assume_role="ReadOnly")
+    hanging = threading.Thread(target=sessions.client, args=("ecr", "111122223333", "eu-west-1"))
+    hanging.start()
+    assert asked.wait(30)
+    assert sessions.client("ecr", "222233334444", "eu-west-1").meta.region_name == "eu-west-1"
+    assert hanging.is_alive()
+    let_go.set()
+    hanging.join(30)

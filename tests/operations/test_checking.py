@@ -35,6 +35,7 @@ from tests.stacks.test_permissions import resolved
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/hub-AbCdEf"
 OLD = SECRET.replace("hub-AbCdEf", "old-GhIjKl")
+ROLE = "arn:aws:iam::111122223333:role/reader"
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "A", "Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}],
@@ -54,7 +55,7 @@ EXPECTED = ExpectedRegistry(
     region="eu-west-1",
     rules=(
         ExpectedRule(prefix="docker-hub", upstream_url="registry-1.docker.io", credentials="hub"),
-        ExpectedRule(prefix="k8s", upstream_url="registry.k8s.io"),
+        ExpectedRule(prefix="k8s", upstream_url="registry.k8s.io", role=ROLE),
     ),
     templates=dict.fromkeys(("docker-hub", "k8s"), WANTED),
     replicate_to=frozenset({("111122223333", "us-east-1")}),
@@ -85,7 +86,7 @@ def rule(prefix, url, **more):
 
 
 HUB = rule("docker-hub", "registry-1.docker.io", credentialArn=SECRET)
-K8S = rule("k8s", "registry.k8s.io")
+K8S = rule("k8s", "registry.k8s.io", customRoleArn=ROLE)
 GOOD_SECRET = json.dumps({"username": "robot", "accessToken": "hidden"})
 
 
@@ -168,10 +169,14 @@ def with_template(**changed):
 CASES = {
     "a rule that is not there": ({"rules": (HUB,)}, "rule k8s", "is not there; deploy the stack of its registry"),
     "a rule nobody wrote down": ({"rules": (HUB, K8S, rule("quay", "quay.io"))}, "rule quay", "is there and not in the configuration"),
-    "another upstream": ({"rules": (HUB, rule("k8s", "quay.io"))}, "rule k8s", "caches quay.io and should cache registry.k8s.io"),
+    "another upstream": ({"rules": (HUB, rule("k8s", "quay.io", customRoleArn=ROLE))}, "rule k8s", "caches quay.io and should cache registry.k8s.io"),
     "a part of the upstream": (
-        {"rules": (HUB, rule("k8s", "registry.k8s.io", upstreamRepositoryPrefix="coredns"))},
+        {"rules": (HUB, rule("k8s", "registry.k8s.io", upstreamRepositoryPrefix="coredns", customRoleArn=ROLE))},
         "rule k8s", "caches coredns of the upstream and should cache ROOT",
+    ),
+    "another role": (
+        {"rules": (HUB, {**K8S, "customRoleArn": ROLE.replace("reader", "other")})},
+        "rule k8s", f"reads the upstream with the role {ROLE.replace('reader', 'other')} and should with {ROLE}",
     ),
     "no secret": ({"secret": None}, "rule docker-hub", "its secret ecr-pullthroughcache/hub is not there, or has no value"),
     "a secret of another shape": ({"secret": '{"user": "hidden"}'}, "rule docker-hub", "does not have the JSON keys username and accessToken"),
@@ -190,7 +195,7 @@ CASES = {
         "rule docker-hub", "ECR reads secrets encrypted with aws/secretsmanager only",
     ),
     "no template": ({"templates": (template("k8s"),)}, "template docker-hub", "is not there; deploy the stack of its registry"),
-    "a template for something else": (with_template(appliedFor=["REPLICATION"]), "template k8s", "is not applied for PULL_THROUGH_CACHE"),
+    "a template for something else": (with_template(appliedFor=["REPLICATION"]), "template k8s", "is applied for REPLICATION and should be for PULL_THROUGH_CACHE"),
     "another mutability": (
         with_template(imageTagMutability="IMMUTABLE_WITH_EXCLUSION", imageTagMutabilityExclusionFilters=[{"filter": "v*", "filterType": "WILDCARD"}]),
         "template k8s", "has the tag mutability IMMUTABLE_WITH_EXCLUSION (v*) and should have MUTABLE",

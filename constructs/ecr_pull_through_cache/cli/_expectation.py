@@ -36,6 +36,9 @@ def expectation(plan: RegistryPlan) -> ExpectedRegistry:
                 upstream_url=cache.cached.upstream.url,
                 upstream_prefix=cache.cached.upstream_repository_prefix,
                 credentials=cache.credentials,
+                role=f"arn:{_partition(plan)}:iam::{plan.environment.account}:role/{cache.role}"
+                if cache.role
+                else None,
             )
             for prefix, cache in plan.caches.items()
         ),

@@ -244,24 +244,41 @@ class Sessions:
         except BotoCoreError as error:
             raise AwsError(str(error)) from None
         self._role = assume_role
-        self._found: dict[str, boto3.Session] = {}
+        self._found: dict[str, boto3.Session | AwsError] = {}
         self._own: str | None = None
         self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
 
     def client(self, service: str, account: str, region: str) -> Any:
         """A client in an account and Region.
 
-        :raises AwsError: when the account cannot be reached.
+        :raises AwsError: when the account cannot be reached; it is not tried again.
         """
-        with self._lock:  # boto3's sessions, unlike its clients, are for one thread at a time
-            if account not in self._found:
-                self._found[account] = self._assume(account, region) if self._role else self._mine(account, region)
-            session: Any = self._found[account]  # boto3's types know a service by its literal name alone
+        with self._lock:
+            lock = self._locks.setdefault(account, threading.Lock())
+        with lock:  # an account that does not answer keeps nobody waiting who asks another one
+            session: Any = self._session(account, region)  # boto3's types know a service by its literal name alone
+        with self._lock:  # sessions, unlike clients, are for one thread at a time
             return session.client(service, region_name=region, config=_RETRIES)
+
+    def _session(self, account: str, region: str) -> boto3.Session:
+        if account not in self._found:
+            try:
+                self._found[account] = self._assume(account, region) if self._role else self._mine(account, region)
+            except AwsError as error:
+                self._found[account] = error
+        found = self._found[account]
+        if isinstance(found, AwsError):
+            raise found
+        return found
+
+    def _sts(self, region: str) -> Any:
+        with self._lock:
+            return self._base.client("sts", region_name=region, config=_RETRIES)
 
     def _mine(self, account: str, region: str) -> boto3.Session:
         try:
-            self._own = self._own or self._base.client("sts", region_name=region).get_caller_identity()["Account"]
+            self._own = self._own or self._sts(region).get_caller_identity()["Account"]
         except (ClientError, BotoCoreError) as error:
             raise said(error, call="sts:GetCallerIdentity") from None
         if self._own != account:
@@ -271,7 +288,7 @@ class Sessions:
     def _assume(self, account: str, region: str) -> boto3.Session:
         partition = partition_of(region)
         arn = f"arn:{partition.name if partition else 'aws'}:iam::{account}:role/{self._role}"
-        sts = self._base.client("sts", region_name=region)
+        sts = self._sts(region)
 
         def renew() -> dict[str, str]:
             try:

@@ -35,12 +35,14 @@ class ExpectedRule:
     :param upstream_url: URL of its upstream registry.
     :param upstream_prefix: the part of the upstream, ``ROOT`` for all.
     :param credentials: name or complete ARN of its secret, ``None`` for none.
+    :param role: ARN of the role that ECR assumes for the upstream; ``None`` where it is made by the stack, or none is needed.
     """
 
     prefix: str
     upstream_url: str
     upstream_prefix: str = "ROOT"
     credentials: str | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -510,12 +512,16 @@ def _differences(rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[str]:
     part = found.get("upstreamRepositoryPrefix") or ROOT
     if part.rstrip("/") != rule.upstream_prefix:
         yield f"caches {part} of the upstream and should cache {rule.upstream_prefix}; {once}"
+    role = found.get("customRoleArn")
+    if rule.role is not None and role != rule.role:
+        yield f"reads the upstream with the role {role} and should with {rule.role}; {once}"
 
 
 def _template_differences(wanted: ExpectedTemplate, found: Mapping[str, Any]) -> Iterator[str]:
-    missing = sorted(wanted.applied_for - set(found.get("appliedFor", ())))
-    if missing:
-        yield f"is not applied for {', '.join(missing)}; {_DEPLOY}"
+    applied_for = set(found.get("appliedFor", ()))
+    if applied_for != wanted.applied_for:
+        there, should = (", ".join(sorted(names)) or "nothing" for names in (applied_for, wanted.applied_for))
+        yield f"is applied for {there} and should be for {should}; {_DEPLOY}"
     mutability = found.get("imageTagMutability", "MUTABLE")
     exclusions = {entry["filter"] for entry in found.get("imageTagMutabilityExclusionFilters") or ()}
     if (mutability, exclusions) != (wanted.mutability, set(wanted.exclusions)):

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 THREADS = 8
-"""How many calls at once, where nobody says otherwise: well below the rates that ECR allows for most calls."""
+"""How many calls at once, where nobody says otherwise. ECR publishes a rate for few calls; a client that is throttled slows
+down by itself."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
