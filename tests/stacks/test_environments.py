@@ -43,9 +43,8 @@ def test_cdk_nag_finds_nothing(environment, tmp_path):
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks())
     app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text())
-    plugins = report["pluginReports"]
-    assert len(plugins) == 1, "the rules were really applied"
-    assert plugins[0]["violations"] == []
+    found = {plugin["pluginName"]: plugin["violations"] for plugin in report["pluginReports"]}
+    assert found["AwsSolutions"] == []
 
 
 def test_two_syntheses_are_the_same_to_the_byte(environment, tmp_path):
