@@ -96,8 +96,6 @@ def _warmer(stack: cdk.Stack, warm: Warm, cache: PullThroughCache, topics: _Topi
         encryption_key=kms.Key.from_key_arn(stack, "WarmerKey", key) if key else None,
         alarm_topic=topics.of(warm.alarm_topic),
     )
-    # Nothing is imported before there is a rule that does it, and its template.
-    warmer.node.add_dependency(cache)
     if not warm.images:
         cdk.CfnOutput(stack, "ImageList", value=warmer.list_uri, description="Write the list of images to warm here")
     cdk.CfnOutput(stack, "WarmerReports", value=warmer.reports_uri, description="What became of each image")

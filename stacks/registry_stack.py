@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 
 from constructs import Construct
 from ecr_pull_through_cache import (
@@ -31,6 +30,7 @@ from ecr_pull_through_cache.configuration.models import Template
 from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_secretsmanager as secretsmanager
 
 
@@ -136,6 +136,8 @@ class RegistryStack(cdk.Stack):
         )
 
     def _key(self, arn: str) -> kms.IKey:
+        from aws_cdk import aws_kms as kms
+
         if arn not in self._keys:
             self._keys[arn] = kms.Key.from_key_arn(self, f"Key-{arn.rsplit('/', 1)[-1]}", arn)
         return self._keys[arn]

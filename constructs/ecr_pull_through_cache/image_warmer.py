@@ -30,6 +30,7 @@ from .cache_registry import CacheRegistry
 from .functions.reporting import NAMESPACE
 from .functions.warming import SETTINGS, settings
 from .images import CacheMapping, EcrHost, why_not_importable
+from .pull_through_cache_rule import rules_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -382,7 +383,10 @@ class ImageWarmer(Construct):
                 "Settings": self._settings,
             },
         )
-        resource.node.add_dependency(self._map_policy)
+        # Nothing is imported before there is a rule that does it.
+        rules = rules_of(self)
+        own = [rules[rule.repository_prefix] for rule in self.mapping.rules if rule.repository_prefix in rules]
+        resource.node.add_dependency(self._map_policy, *own)
         return resource
 
     def _start_when_written(self) -> events.CfnRule:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from . import permissions, quotas
 from ._checks import claim_prefix, count_of, refuse
-from ._round_trips import is_unresolved, place_of
+from ._round_trips import is_unresolved, place_of, stack_of
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix, partition_of
@@ -22,8 +24,18 @@ from .upstream_credentials import check_credentials
 if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
 
+_of_stack: WeakKeyDictionary[Stack, dict[str, ecr.CfnPullThroughCacheRule]] = WeakKeyDictionary()
+
 CREDENTIAL_METADATA = "ecr-pull-through-cache:credential"
 """Metadata of the rule's resource: the credential it is to use, where CloudFormation has recorded another one."""
+
+
+def rules_of(scope: IConstruct) -> Mapping[str, ecr.CfnPullThroughCacheRule]:
+    """The rules that were made in a construct's stack so far, by their prefix: for what must come after them.
+
+    :param scope: any construct of the stack.
+    """
+    return _of_stack.get(stack_of(scope), {})
 
 
 class IPullThroughCacheRule(Construct):
@@ -155,6 +167,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
             custom_role_arn=self.role.role_arn if self.role else None,
         )
         """The L1."""
+        _of_stack.setdefault(stack_of(scope), {})[cached.repository_prefix] = self.resource
         if recorded_credential_arn is not None and credentials is not None:
             self.resource.add_metadata(CREDENTIAL_METADATA, credentials.secret_arn)
         if count_of(scope, "pull through cache rule") == quotas.RULES.value + 1:

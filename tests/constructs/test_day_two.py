@@ -125,6 +125,13 @@ class TestImageWarmer:
         other = "registry.k8s.io/pause:3.9"
         assert deployed([PAUSE, other]) == deployed([other, PAUSE]) != deployed([PAUSE])
 
+    def test_a_run_starts_after_the_rules_and_what_the_machine_may_do(self, stack, cache):
+        self.warmer(stack, cache, images=[PAUSE])
+        (started,) = (r for r in template(stack).values() if r["Type"] == "Custom::EcrImageWarmer")
+        assert {template(stack)[name]["Type"] for name in started["DependsOn"]} == {
+            "AWS::ECR::PullThroughCacheRule", "AWS::IAM::Policy",
+        }  # fmt: skip
+
     def test_a_list_in_the_bucket_is_imported_when_it_is_written(self, stack, cache):
         warmer = self.warmer(stack, cache)
         rule = only(stack, "AWS::Events::Rule")

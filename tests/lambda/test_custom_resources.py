@@ -111,10 +111,11 @@ class TestRemoval:
         del loopback.describe_stacks
 
     def test_when_the_stack_goes_so_does_what_its_rules_cached_and_nothing_else(
-        self, deployed, ecr, cloudformation, stack
+        self, deployed, loopback, ecr, cloudformation, stack
     ):
         stack("DELETE_IN_PROGRESS")
         assert self.run(deployed, cloudformation.request("Delete")) == {"deleted": 2, "left": 0}
+        assert "cloudformation:DescribeStacks" in loopback.actions()
         assert names(ecr) == {"quay/app", "apps/web"}, "quay has no rule, so nobody knows what it made"
         assert cloudformation.statuses == ["SUCCESS"]
 
@@ -237,6 +238,9 @@ def test_what_the_cache_holds_and_uses_of_its_quotas_becomes_metrics(deployed, l
         )
     done = deployed.invoke_all(HANDLER.format("measuring"), {}, PREFIXES='["k8s"]')
     del loopback.list_service_quotas
+    assert {c.action for c in loopback.calls if c.operation not in ("CreateRepository", "PutImage")} == {
+        "ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas",
+    }  # fmt: skip
     lines = [json.loads(line) for line in done["printed"]]
     values = {k: v for line in lines for k, v in line.items() if k not in ("_aws", "Prefix")}
     assert values.pop("StoredBytes") > 0
