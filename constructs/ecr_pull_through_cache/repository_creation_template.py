@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, CfnTag
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 
 from constructs import Construct
 
@@ -22,6 +22,9 @@ from .cache_registry import CacheRegistry
 from .errors import UserError
 from .images import check_prefix
 from .lifecycle import LifecyclePolicy
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
 
 LONGEST_PREFIX = 256
 MOST_EXCLUSIONS = 5

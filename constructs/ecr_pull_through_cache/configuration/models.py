@@ -16,7 +16,10 @@ from ..lifecycle import LifecyclePolicy, LifecycleRule
 class Model(BaseModel):
     """Camel case in files, snake case here; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=False)
+    # Deferred: most of these models are only ever validated as a part of Document, which builds its parts itself.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=False, defer_build=True
+    )
 
 
 class NodeKind(StrEnum):
@@ -58,7 +61,8 @@ KeyArn = Annotated[
     str, Field(pattern=r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$", description="ARN of a KMS key.")
 ]
 TopicArn = Annotated[
-    str, Field(pattern=r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="ARN of an SNS topic.")
+    str,
+    Field(pattern=r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="ARN of an SNS topic."),
 ]
 Schedule = Annotated[
     str,
