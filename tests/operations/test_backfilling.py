@@ -341,6 +341,18 @@ def test_it_is_told_for_programs_too(stage):
     assert len(entries) == 6
 
 
+def test_templates_that_others_made_are_theirs(stage):
+    for prefix in ("apps", "k8s/etcd"):
+        stage.template((ACCOUNT, MAIN), prefix, imageTagMutability="IMMUTABLE")
+    lines = run("--registry", "main").stdout.splitlines()
+    assert {line.split(": ")[1] for line in lines} == {"k8s/pause"}
+
+
+def test_a_prefix_that_nobody_wrote_down_is_one_sentence(stage):
+    done = CliRunner().invoke(app, command("--prefix", "k9s"))
+    assert str(done.exception).endswith("there is no repository prefix 'k9s'; there are k8s")
+
+
 def test_a_setting_that_is_none_is_one_sentence(stage):
     done = CliRunner().invoke(app, command("--replace", "policy"))
     assert str(done.exception) == "--replace 'policy' is not a setting; allowed are lifecycle, mutability, tags"

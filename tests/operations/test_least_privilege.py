@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
 from ecr_pull_through_cache.errors import UserError
+from ecr_pull_through_cache.operations.aws import EcrLayers, EcrToken
 from ecr_pull_through_cache.operations.least_privilege import (
     VERBS,
     On,
@@ -18,7 +19,8 @@ from ecr_pull_through_cache.operations.least_privilege import (
     options_of,
     policy_of,
 )
-from tests.real.aws import Call
+from ecr_pull_through_cache.operations.presence import EcrImages, EcrReplicas
+from tests.real.aws import OWN, Call
 from tests.real.policies import TOOL, Question, allowed
 from tests.stacks.assemblies import ROOT
 
@@ -193,6 +195,22 @@ def test_what_takes_no_narrower_resource_is_what_aws_says():
     for statement in statements:
         for action in set(statement.actions) - NEW:
             assert (kinds[action] == 0) is (statement.on is On.EVERYTHING), action
+
+
+def test_what_a_warm_asks_of_aws_is_what_it_may(loopback):
+    ecr = loopback.client("ecr", REGION)
+    ecr.create_repository(repositoryName="k8s/pause")
+    loopback.calls.clear()
+    digest = f"sha256:{'0' * 64}"
+    EcrToken(ecr)(False)
+    EcrLayers(ecr, OWN).missing("k8s/pause", [digest])
+    EcrImages(ecr, OWN).digest("k8s/pause", "3.10")
+    EcrReplicas(ecr, OWN, client=lambda region: loopback.client("ecr", region)).missing("k8s/pause", digest)
+    places = [(OWN, "us-west-2")]
+    replicas = EcrReplicas(ecr, OWN, client=lambda region: loopback.client("ecr", region), destinations=places)
+    assert replicas.missing("k8s/pause", digest) == [f"{OWN}/us-west-2"]
+    asked = {a for s in actions_of("warm", options_of("warm")) if not s.because for a in s.actions}
+    assert loopback.actions() == asked
 
 
 def test_a_warm_needs_no_layer():

@@ -166,6 +166,10 @@ class Aws:
             found["status"] = "COMPLETE" if found["progress"]["completedReplicationCount"] == 10 else "IN_PROGRESS"
         return {**found, "results": found.get("results", [])}
 
+    def describe_image_replication_status(self, call: Call) -> Any:
+        """Of nothing does it know a status, as of what came before replication was configured."""
+        return {"repositoryName": call.arguments["repositoryName"], "replicationStatuses": []}
+
     def simulate_principal_policy(self, call: Call) -> Any:
         """IAM's answer in its own XML: one result for each action and resource."""
         arguments = call.arguments

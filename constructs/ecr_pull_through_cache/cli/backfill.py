@@ -40,7 +40,8 @@ def backfill(
     config: Config,
     registry: Registries = None,
     prefix: Annotated[
-        list[str] | None, typer.Option(help="Prefix of a creation template; else all of them.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Repository prefix of the configuration; else all of them.", show_default=False),
     ] = None,
     replace: Annotated[
         list[str] | None,
@@ -79,6 +80,12 @@ def backfill(
     if unknown:
         raise UserError(f"--replace {unknown[0]!r} is not a setting; allowed are {', '.join(_REPLACEABLE)}")
     plans = chosen(config, registry)
+    # What others made templates for in the same registry is theirs.
+    held = {name: tuple(_held(plan, prefix)) for name, plan in plans.items()}
+    missing = sorted(set(prefix or ()).difference(*held.values()))
+    if missing:
+        known = sorted({known for plan in plans.values() for known in _held(plan, None)})
+        raise UserError(f"{config}: there is no repository prefix {missing[0]!r}; there are {', '.join(known)}")
     sessions = Sessions(profile=profile, assume_role=assume_role)
     seen = _Seen(yes=yes, as_json=as_json)
 
@@ -92,7 +99,8 @@ def backfill(
             from ..operations.backfilling import Backfiller
 
             filler = Backfiller(ecr(name), replace=[_REPLACEABLE[setting] for setting in replace or ()])
-            _settings(name, filler, tuple(prefix or ()), concurrency, seen, lambda *of: bar(name, *of))
+            if held[name]:
+                _settings(name, filler, held[name], concurrency, seen, lambda *of: bar(name, *of))
 
         def images(name: str) -> None:
             from ..operations.replicating import ReplicationBackfiller
@@ -103,6 +111,12 @@ def backfill(
     seen.total()
     if failed or seen.counts["failed"]:
         raise typer.Exit(1)
+
+
+def _held(plan: RegistryPlan, prefixes: list[str] | None) -> list[str]:
+    """The repository prefixes of a registry, of those that are given."""
+    held = {*plan.caches, *plan.copies, *plan.arrives}
+    return sorted(held.intersection(prefixes) if prefixes else held)
 
 
 class _Seen:
