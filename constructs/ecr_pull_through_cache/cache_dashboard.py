@@ -209,6 +209,7 @@ class CacheDashboard(Construct):
         return scheduler.CfnSchedule(
             self,
             "Schedule",
+            name=cdk.Names.unique_resource_name(self, max_length=64),
             schedule_expression="rate(1 day)",
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                 mode="FLEXIBLE", maximum_window_in_minutes=60

@@ -345,6 +345,7 @@ class ImageWarmer(Construct):
         return scheduler.CfnSchedule(
             self,
             "Schedule",
+            name=cdk.Names.unique_resource_name(self, max_length=64),
             schedule_expression=expression.expression_string,
             schedule_expression_timezone=expression.time_zone.timezone_name if expression.time_zone else None,
             # Upstreams count requests; nobody waits for the minute.
