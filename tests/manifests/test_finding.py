@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -46,6 +47,18 @@ class TestManifests:
     def test_what_cannot_be_parsed_is_said_with_its_line(self):
         with pytest.raises(UserError, match="file: line 2: did not find"):
             found('{"kind": "Pod", "spec": {"containers": [{"image": "nginx:1"')
+
+
+@pytest.mark.slow
+def test_a_long_stream_takes_time_by_its_length():
+    """What `helm template` prints of everything: 20,000 documents once took seven minutes."""
+    document = (
+        "---\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - image: quay.io/a/b{}:1\n"
+    )
+    text = "".join(document.format(n) for n in range(20_000))
+    begin = time.process_time()
+    assert len(list(images_of(text, "file"))) == 20_000
+    assert time.process_time() - begin < 20
 
 
 def template(resources: dict[str, tuple[str, dict[str, object]]], **parts: object) -> dict[str, object]:

@@ -12,7 +12,7 @@ import yaml
 
 from ..errors import UserError
 from .places import KNOWN, ImagePlaces
-from .structure import fields, kind_at, needs_parser, parsed_fields, paths_at
+from .structure import Kinds, Lines, fields, needs_parser, parsed_fields, paths_at
 
 T = TypeVar("T")
 _KUSTOMIZED = ("images", "[]", "newName")
@@ -64,10 +64,11 @@ def spans_of_images(text: str, places: ImagePlaces, wanted: Callable[[str], T | 
     if not found:
         return {}
     paths = paths_at(text, [start for start, _, _ in found])
+    kinds = Kinds(text)
     spans = {}
     for start, end, image in found:
         path, kind = paths[start]
-        if path is not None and places.holds_image(kind or kind_at(text, start), path):
+        if path is not None and places.holds_image(kind or kinds.at(start), path):
             spans[start, end] = image
     return spans
 
@@ -87,10 +88,10 @@ def images_of(text: str, name: str, *, places: ImagePlaces = KNOWN) -> Iterator[
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise UserError(f"{name}: {why(error)}") from None
     sources = [(match.start(), match[1]) for match in _SOURCE.finditer(text)]
+    lines = Lines(text)
     for (start, _), image in sorted(spans.items()):
         before = bisect_right(sources, (start, ""))
-        line = text.count("\n", 0, start) + 1
-        yield Found(image, sources[before - 1][1] if before else f"{name}:{line}")
+        yield Found(image, sources[before - 1][1] if before else f"{name}:{lines.at(start)[0]}")
 
 
 def _of_kustomization(text: str, name: str) -> Iterator[Found]:

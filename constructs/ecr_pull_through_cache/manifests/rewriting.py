@@ -13,7 +13,7 @@ import yaml
 from ..images import CacheMapping, InvalidImageReference, Reason
 from .finding import spans_of_images, why
 from .places import KNOWN, ImagePlaces
-from .structure import paths_at
+from .structure import Lines, paths_at
 
 
 class Mentions(Enum):
@@ -97,11 +97,14 @@ class Rewriter:
         if not spans and not mentioned:
             return Rewritten(text)
         changed = {**spans, **mentioned} if self._mentions is Mentions.REWRITE else spans
+        lines = Lines(text)
         return Rewritten(
             _replaced(text, changed),
-            changes=tuple(_finding(text, span, image, span in mentioned) for span, image in sorted(changed.items())),
+            changes=tuple(
+                _finding(text, lines, span, image, span in mentioned) for span, image in sorted(changed.items())
+            ),
             reported=tuple(
-                _finding(text, s, image, True) for s, image in sorted(mentioned.items()) if s not in changed
+                _finding(text, lines, s, image, True) for s, image in sorted(mentioned.items()) if s not in changed
             ),
         )
 
@@ -185,7 +188,6 @@ def _replaced(text: str, spans: dict[tuple[int, int], str]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def _finding(text: str, span: tuple[int, int], image: str, is_mention: bool) -> Finding:
+def _finding(text: str, lines: Lines, span: tuple[int, int], image: str, is_mention: bool) -> Finding:
     start, end = span
-    line = text.count("\n", 0, start) + 1
-    return Finding(line, start - text.rfind("\n", 0, start), text[start:end], image.strip(), is_mention)
+    return Finding(*lines.at(start), text[start:end], image.strip(), is_mention)

@@ -6,6 +6,7 @@ Indentation is enough for manifests as people write them, templates among them, 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ _LINE = re.compile(
 _BLOCK_SCALAR = re.compile(r"[ \t]*(?:[&!]\S+[ \t]+)*[|>][-+0-9]*[ \t]*(?:#.*)?\r?")
 _KIND = re.compile(r"^(?:kind|\"kind\"):[ \t]*[\"']?(\w+)", re.M)
 _ITEM = ("items", "[]")
+_LINE_END = re.compile(r"\n")
 _SEPARATOR = re.compile(r"^---(?:[ \t\r]|$)", re.M)
 
 
@@ -154,9 +156,36 @@ def _bare(key: str) -> str:
     return key.strip("\"'") if key[0] in "\"'" else key
 
 
-def kind_at(text: str, index: int) -> str | None:
-    """The kind of the document that an index lies in."""
-    begin = max((separator.end() for separator in _SEPARATOR.finditer(text, 0, index)), default=0)
-    end = _SEPARATOR.search(text, index)
-    match = _KIND.search(text, begin, end.start() if end else len(text))
-    return match[1] if match else None
+class Kinds:
+    """The kinds of the documents of a text.
+
+    :param text: YAML of any number of documents.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._separators = list(_SEPARATOR.finditer(text))
+        self._begins = [separator.end() for separator in self._separators]
+        self._found: dict[int, str | None] = {}
+
+    def at(self, index: int) -> str | None:
+        """The kind of the document that an index lies in."""
+        number = bisect_right(self._begins, index)
+        if number not in self._found:
+            begin = self._begins[number - 1] if number else 0
+            end = self._separators[number].start() if number < len(self._separators) else len(self._text)
+            match = _KIND.search(self._text, begin, end)
+            self._found[number] = match[1] if match else None
+        return self._found[number]
+
+
+class Lines:
+    """Lines and columns of a text, both from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._ends = [match.start() for match in _LINE_END.finditer(text)]
+
+    def at(self, index: int) -> tuple[int, int]:
+        """Line and column of an index."""
+        number = bisect_left(self._ends, index)
+        return number + 1, index - (self._ends[number - 1] if number else -1)
