@@ -1,0 +1,95 @@
+"""The one stack of `environments/example.yaml` with VPC endpoints, in an engine that has these."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.deploying import Deployer
+from tests.real.engines import ROOT, _port, cache, missing
+
+VERSION = "1.5.33"
+PROD, FRANKFURT = "222233334444", "eu-central-1"
+STACK = "cluster-prod-private"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory, record):
+    folder: Path = tmp_path_factory.mktemp("endpoints")
+    program = cache() / f"ministack-{VERSION}" / "bin/python"
+    if not program.exists():
+        missing("ministack", "tools/engines ministack")
+    port = _port()
+    environment = {"PATH": os.environ["PATH"], "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "HOME": str(folder)}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([program, "-m", "ministack"], env=environment, stdout=log, stderr=log, cwd=folder)
+    try:
+        for _ in range(300):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        deployer = Deployer(f"http://127.0.0.1:{port}", PROD, folder, record, f"ministack {VERSION}", mended=False)
+        deployer.configuration = ROOT / "environments/example.yaml"
+        deployer.bootstrap(PROD, FRANKFURT)
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+            ],
+        }
+        deployer.client("iam", FRANKFURT).create_role(
+            RoleName="prod-private-nodes", AssumeRolePolicyDocument=json.dumps(trust)
+        )
+        yield deployer
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def endpoints(aws) -> dict[str, list[str]]:
+    found = aws.client("ec2", FRANKFURT).describe_vpc_endpoints()["VpcEndpoints"]
+    assert {e["VpcId"] for e in found} <= {"vpc-0123456789abcdef0"}
+    return {
+        e["ServiceName"].removeprefix(f"com.amazonaws.{FRANKFURT}."): e["SubnetIds"] or e["RouteTableIds"]
+        for e in found
+    }
+
+
+def test_endpoints_of_ecr_and_of_its_layers_are_made(aws, record):
+    assert aws.deploy(STACK) == {"AWS::EC2::SecurityGroup", "AWS::EC2::VPCEndpoint", "AWS::IAM::ManagedPolicy"}
+    subnets = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+    tables = ["rtb-0123456789abcdef0", "rtb-0123456789abcdef1"]
+    assert endpoints(aws) == {"ecr.api": subnets, "ecr.dkr": subnets, "s3": tables}
+    record.read_back("API", "AWS::EC2::VPCEndpoint", "AWS::IAM::ManagedPolicy")
+
+
+def test_they_let_the_vpc_in_and_nobody_else(aws, record):
+    groups = aws.client("ec2", FRANKFURT).describe_security_groups()["SecurityGroups"]
+    ours = [g for g in groups if "Endpoints" in g["GroupName"]]
+    assert len(ours) == 2
+    for group in ours:
+        (rule,) = group["IpPermissions"]
+        assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
+        assert [r["CidrIp"] for r in rule["IpRanges"]] == ["10.20.0.0/16"]
+    record.read_back("API", "AWS::EC2::SecurityGroup")
+
+
+def test_deploying_again_changes_nothing(aws):
+    assert aws.deploy(STACK) == set()
+
+
+def test_destroyed_nothing_is_left(aws):
+    aws.destroy(STACK)
+    assert endpoints(aws) == {}
+    attached = aws.client("iam", FRANKFURT).list_attached_role_policies(RoleName="prod-private-nodes")[
+        "AttachedPolicies"
+    ]
+    assert attached == []

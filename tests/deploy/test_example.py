@@ -1,0 +1,151 @@
+"""`environments/example.yaml` as it stands: registries of one account, clusters of two others, deployed across accounts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.deploy.deploying import PLATFORM
+from tests.real.engines import ROOT
+
+PROD, DEV = "222233334444", "333344445555"
+EUROPE, FRANKFURT, AMERICA = "eu-west-1", "eu-central-1", "us-east-1"
+ROLES = {
+    (PROD, EUROPE): ["prod-eu-node-group", "prod-eu-karpenter", "prod-eu-fargate"],
+    (PROD, AMERICA): ["prod-us-auto-mode"],
+    (DEV, EUROPE): ["dev-control-plane", "dev-workers", "batch-task-execution"],
+}
+# The VPC endpoints of cluster-prod-private are beyond this engine; test_endpoints.py deploys them in another.
+STACKS = ["registry-*", "cluster-prod-eu", "cluster-prod-us", "cluster-dev-self-hosted", "cluster-batch-ecs"]
+TOKEN = json.dumps({"username": "robot", "accessToken": "token"})
+
+
+@pytest.fixture(scope="module")
+def aws(cloud):
+    """Three accounts that trust the first one, with the roles of nodes that the configuration names."""
+    deployer = cloud.deployer
+    deployer.configuration = ROOT / "environments/example.yaml"
+    deployer.bootstrap(PLATFORM, EUROPE, FRANKFURT, AMERICA)
+    deployer.bootstrap(PROD, EUROPE, AMERICA, trust=PLATFORM)
+    deployer.bootstrap(DEV, EUROPE, trust=PLATFORM)
+    for (account, region), names in ROLES.items():
+        cloud.fleet.iam[account] = region
+        for name in names:
+            deployer.client("iam", region, account).create_role(RoleName=name, AssumeRolePolicyDocument=_trust())
+    for account, region in [*cloud.fleet.there]:
+        cloud.fleet.iam[account] = region
+        deployer.client("iam", region, account).create_role(
+            RoleName="auditor", AssumeRolePolicyDocument=_trust(PLATFORM, account)
+        )
+    return deployer
+
+
+def test_everything_is_deployed_with_the_credentials_of_one_account(aws):
+    kinds = aws.deploy(*STACKS)
+    assert {kind for kind in kinds if kind.startswith("AWS::ECR::")} == {
+        "AWS::ECR::PullThroughCacheRule",
+        "AWS::ECR::RegistryPolicy",
+        "AWS::ECR::RegistryScanningConfiguration",
+        "AWS::ECR::ReplicationConfiguration",
+        "AWS::ECR::RepositoryCreationTemplate",
+    }
+    assert {"AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::SecretsManager::Secret"} < kinds
+
+
+def test_check_agrees_but_for_what_only_people_can_give(aws, record):
+    secrets = aws.client("secretsmanager", EUROPE)
+    findings = aws.check("--assume-role", "auditor")
+    for name in ("docker-hub", "github"):
+        assert any(
+            f.startswith(f"hub: rule {name}: its secret ecr-pullthroughcache/{name} was made") for f in findings
+        ), findings
+        secrets.put_secret_value(SecretId=f"ecr-pullthroughcache/{name}", SecretString=TOKEN)
+    findings = aws.check("--assume-role", "auditor")
+    assert [f for f in findings if "chainguard" not in f] == []
+    # The secret that the example says exists already has a suffix which AWS chose.
+    assert any("ecr-pullthroughcache/chainguard" in f for f in findings)
+    record.read_back("check", "AWS::ECR::RegistryPolicy", "AWS::ECR::RegistryScanningConfiguration")
+
+
+def test_the_hub_caches_replicates_and_lets_the_other_accounts_pull(aws):
+    ecr = aws.client("ecr", EUROPE)
+    found = ecr.describe_pull_through_cache_rules()["pullThroughCacheRules"]
+    assert {r["ecrRepositoryPrefix"]: r["upstreamRegistryUrl"] for r in found} == {
+        "k8s": "registry.k8s.io",
+        "ecr-public": "public.ecr.aws",
+        "quay": "quay.io",
+        "docker-hub": "registry-1.docker.io",
+        "github": "ghcr.io",
+        "chainguard": "cgr.dev",
+    }
+    rules = ecr.describe_registry()["replicationConfiguration"]["rules"]
+    assert {to["region"] for rule in rules for to in rule["destinations"]} == {FRANKFURT, AMERICA}
+    policy = json.loads(ecr.get_registry_policy()["policyText"])
+    principals = json.dumps([statement["Principal"] for statement in policy["Statement"]])
+    assert PROD in principals
+    assert DEV in principals
+    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "ENHANCED"
+
+
+def test_the_frankfurt_registry_caches_for_itself_and_the_american_one_does_not(aws):
+    prefixes = {
+        region: {
+            r["ecrRepositoryPrefix"]
+            for r in aws.client("ecr", region).describe_pull_through_cache_rules()["pullThroughCacheRules"]
+        }
+        for region in (FRANKFURT, AMERICA)
+    }
+    assert prefixes == {FRANKFURT: {"k8s", "ecr-public"}, AMERICA: set()}
+
+
+@pytest.mark.parametrize(("account", "role"), [(a, r) for (a, _), roles in ROLES.items() for r in roles])
+def test_nodes_of_the_other_accounts_have_their_policy(aws, account, role):
+    attached = aws.client("iam", EUROPE, account).list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert len(attached) == 1
+
+
+def test_the_roles_that_templates_name_are_there_for_ecr_to_assume(aws, record):
+    iam = aws.client("iam", EUROPE)
+    for region in (EUROPE, FRANKFURT, AMERICA):
+        found = aws.client("ecr", region).describe_repository_creation_templates()["repositoryCreationTemplates"]
+        assert len(found) == 6
+        for template in found:
+            role = iam.get_role(RoleName=template["customRoleArn"].rpartition("/")[2])["Role"]
+            assert role["Arn"] == template["customRoleArn"]
+            assert _services(role["AssumeRolePolicyDocument"]) == {"ecr.amazonaws.com"}
+            assert iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"] != []
+    record.read_back("API", "AWS::IAM::Role", "AWS::IAM::Policy")
+
+
+def test_deploying_again_changes_nothing(aws):
+    assert aws.deploy(*STACKS) == set()
+
+
+def test_destroyed_nothing_is_left_but_the_secrets(aws):
+    aws.destroy(*STACKS)
+    for region in (EUROPE, FRANKFURT, AMERICA):
+        ecr = aws.client("ecr", region)
+        assert ecr.describe_pull_through_cache_rules()["pullThroughCacheRules"] == []
+        assert ecr.describe_registry()["replicationConfiguration"]["rules"] == []
+    kept = {secret["Name"] for secret in aws.client("secretsmanager", EUROPE).list_secrets()["SecretList"]}
+    assert kept == {"ecr-pullthroughcache/docker-hub", "ecr-pullthroughcache/github"}
+    for (account, _), roles in ROLES.items():
+        for role in roles:
+            attached = aws.client("iam", EUROPE, account).list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+            assert attached == []
+    roles = aws.client("iam", EUROPE).list_roles()["Roles"]
+    assert not any(role["RoleName"].startswith("ecr-pull-through-") for role in roles)
+    aws.gone("AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::IAM::Policy")
+
+
+def _trust(*accounts: str) -> str:
+    # A process takes a key of another account for its own root user, so that must be trusted as well.
+    principal = {"AWS": [f"arn:aws:iam::{a}:root" for a in accounts]} if accounts else {"Service": "ec2.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _services(policy: dict[str, Any]) -> set[str]:
+    return {statement["Principal"]["Service"] for statement in policy["Statement"]}

@@ -1,0 +1,125 @@
+"""What the engines did, as the page docs/verification.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+VERBS = {
+    "CREATE_COMPLETE": "created",
+    "UPDATE_COMPLETE": "updated",
+    "DELETE_COMPLETE": "deleted",
+    "DELETE_SKIPPED": "kept",
+}
+
+
+@dataclass
+class Record:
+    """Collected while the tests run.
+
+    :param done: what each engine did, by resource type.
+    :param read: how a resource type was read back: `check`, or the service's API.
+    :param gaps: what the engine did not do.
+    """
+
+    done: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    read: dict[str, set[str]] = field(default_factory=dict)
+    steps: dict[str, str] = field(default_factory=dict)
+
+    def saw(self, engine: str, kind: str, state: str) -> None:
+        """A resource came to a state."""
+        verb = VERBS.get(state)
+        if verb and kind != "AWS::CloudFormation::Stack":
+            self.done.setdefault((kind, engine), set()).add(verb)
+
+    def read_back(self, how: str, *kinds: str) -> None:
+        """A resource type was found as the configuration says."""
+        for kind in kinds:
+            self.read.setdefault(kind, set()).add(how)
+
+    def rows(self) -> Iterable[str]:
+        """The table of resource types."""
+        yield "| resource type | engine | created | updated | deleted | found as configured by |"
+        yield "|---|---|---|---|---|---|"
+        for (kind, engine), verbs in sorted(self.done.items()):
+            cells = [_cell(kind, verb, verbs) for verb in ("created", "updated", "deleted")]
+            read = ", ".join(f"`{how}`" if how == "check" else how for how in sorted(self.read.get(kind, ()))) or "-"
+            yield f"| `{kind}` | {engine} | {' | '.join(cells)} | {read} |"
+
+
+def _cell(kind: str, verb: str, verbs: set[str]) -> str:
+    if kind == "AWS::ECR::RepositoryCreationTemplate":
+        return "reported only" if verb in verbs or verb == "deleted" else "-"
+    if verb == "updated" and kind == "AWS::ECR::PullThroughCacheRule":
+        return "never: create-only"
+    if verb == "deleted" and "kept" in verbs:
+        return "kept, as documented"
+    return "yes" if verb in verbs else "-"
+
+
+def page(record: Record) -> str:
+    """The page, the same for every run that saw the same."""
+    return _PAGE.replace("ROWS", "\n".join(record.rows()))
+
+
+_PAGE = """\
+# Verification
+
+Written by `make test-deploy`, which fails in CI when the page is not what the run found. The real CDK CLI deploys the stacks
+into engines that stand for AWS on the loopback. What no engine here sees is listed below: it is not proven.
+
+## What the engines did with each resource type
+
+ROWS
+
+*Created*, *updated* and *deleted* are the engine's own events, and for stacks that were destroyed what its API says afterwards.
+
+## What was done
+
+| what | with |
+|---|---|
+| `cdk bootstrap`, three Regions of an account, two accounts that trust a third | fakecloud, ministack |
+| `environments/minimal.yaml` as it stands: `deploy --all`, `check` agrees, deployed again without a change, `diff` without a difference | fakecloud |
+| an upstream more and less, a replica Region more and less, a template changed, pullers and scanning switched on, changed and off | fakecloud |
+| an upstream with credentials: `check` waits for the token; a new token is no deployment; another secret by `recordedCredentials` and `check --fix --yes` | fakecloud |
+| a resource that fails in the middle: rolled back, and deployed after the cause is gone | fakecloud |
+| the CLI killed before and after its change set is executed: the next deployment finishes the work | fakecloud |
+| `environments/example.yaml` as it stands, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
+| an image pulled through a deployed rule by crane from a registry on the loopback; `inventory`, `warm`, `backfill`, `check` and `purge` on what that made | fakecloud, CNCF registry |
+| somebody else overwrites registry policy and replication: `check` says so, an unchanged deployment leaves it, a changed one writes ours, `destroy` takes theirs along | fakecloud |
+| everything destroyed: secrets are left, and nothing else | fakecloud, ministack |
+
+## What is arranged for the engine
+
+- One process for each account and Region, behind a front that reads account and Region from the signature: an engine alone shares
+  one ECR registry among all Regions of an account.
+- fakecloud says that it created an `AWS::ECR::RepositoryCreationTemplate` and has none afterwards. After each deployment the tests
+  create what the synthesised stack says through the engine's own API of ECR, so that `check`, `backfill` and `purge` find it.
+- For the pulled image, the URL of the rule's upstream is replaced in the synthesised template, since registry.k8s.io cannot be
+  asked. ECR imports layers by itself, fakecloud when they are asked for: the front asks after each manifest.
+
+## What no engine here could see
+
+| what | why | what speaks for it instead |
+|---|---|---|
+| that CloudFormation makes a creation template | fakecloud only reports it, ministack refuses the type, moto does not know it | cfn-lint holds each template against AWS's schema of every Region; the API of ECR takes the same settings |
+| a creation template at work: policy, tags, lifecycle, mutability and encryption of a new repository | fakecloud makes repositories without a look at templates | `backfill` brings the same settings from the same template |
+| tag mutability exclusions of a template | fakecloud's API drops them | schema |
+| that a replacement of a rule fails with *already exists* | fakecloud updates a rule in place | AWS's schema: all properties are create-only; a test holds the synthesised stack to `recordedCredentials` |
+| that a first deployment fails where somebody else's registry policy, replication configuration or rule exists | fakecloud overwrites them | AWS's own resource handlers refuse to create what exists |
+| replication itself, and its status | no engine copies an image from one Region's registry to another's | both sides are written from one configuration, and `check` reads both |
+| upstreams that want credentials | fakecloud pulls without them, and finds every rule with a secret valid | `check` holds the secret's shape |
+| whether IAM and ECR accept and mean each policy so | the engines store policies and evaluate few | the tests of permissions ask an IAM evaluator |
+| the role that ECR assumes for a template, and the KMS key | fakecloud does not assume it | its trust and its policies are read back |
+| quotas, throttling, eventual consistency | the engines have none of these | the faults that the tests of each verb make |
+| China and GovCloud | no engine has these partitions | the synthesised templates, and cfn-lint for their Regions |
+
+## Which engines there are
+
+| engine | from | resource types of these stacks that its CloudFormation deploys | pulls through | used |
+|---|---|---|---|---|
+| fakecloud 0.51.0 | crates.io | pull through cache rule, registry policy, replication, registry scanning, secret, IAM; not: creation template (reported only), VPC endpoint (reported only) | yes | yes |
+| ministack 1.5.33 | PyPI | secret, IAM, security group, VPC endpoint; refuses a stack with any type of ECR but `Repository` | no | for VPC endpoints |
+| moto 5.2.5 | PyPI | secret not, IAM, security group, VPC endpoint; of ECR `Repository` alone, and no API of rules or templates behind it, so that registered types would test nothing but themselves | no | no |
+| Floci | container image | not looked at: it is in no package registry as a program | - | no |
+"""
