@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -167,6 +168,7 @@ FAULTS = [
     Fault(verb="purge", fault="access denied for one repository", outcome="the others go; it is named with the reason, the rule stays, exit code 1; run again, it goes too"),
     Fault(verb="purge", fault="credentials that expire half-way", outcome="it stops and says so; what is left goes when it is run again"),
     Fault(verb="purge", fault="a Region that cannot be reached", outcome="the others are emptied, it is named, the rule stays; run again, it goes on there"),
+    Fault(verb="purge", fault="Ctrl-C in the middle", outcome="what is under way ends, nothing further is begun, the rule stays, exit code 130; run again, it goes on"),
     Fault(verb="purge", fault="kill -9 in the middle", outcome="nothing else to do than to run it again: what is gone is not listed any more"),
 ]  # fmt: skip
 BY_NAME = {row.fault: row for row in FAULTS}
@@ -226,26 +228,50 @@ def test_a_region_that_cannot_be_reached(stage, impatient):
     assert everywhere(stage) == [OTHERS] * 3
 
 
-def test_kill_9_in_the_middle(stage):
+def interrupted(stage, number, after):
+    """Run the command in a process of its own, and send that a signal when it has deleted some repositories."""
     running: list[subprocess.Popen] = []
 
-    def kill(call):
-        if call.operation == "DeleteRepository" and len(deletions(stage)) == 4:
-            os.kill(running[0].pid, signal.SIGKILL)
+    def send(call):
+        if call.operation == "DeleteRepository":
+            if len(deletions(stage)) == after:
+                os.kill(running[0].pid, number)
+            time.sleep(0.1)
 
-    stage.fault = kill
+    stage.fault = send
     program = [sys.executable, "-c", "from ecr_pull_through_cache.cli import main; main()"]
     with subprocess.Popen(
         [*program, *command("--yes", "--concurrency", "1")], env={**os.environ, **stage.environment}, cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         running.append(process)
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+        output, _ = process.communicate(timeout=60)
     stage.fault = lambda _: None
+    return process.returncode, output
+
+
+def test_kill_9_in_the_middle(stage):
+    code, _ = interrupted(stage, signal.SIGKILL, 4)
+    assert code == -signal.SIGKILL
     assert stage.rules[RULE], "the rule is the last to go"
     assert 0 < sum(len(there & OURS) for there in everywhere(stage)) < 6
     before = deletions(stage)
     purge("--yes")
     assert everywhere(stage) == [OTHERS] * 3
     assert not set(before[:3]) & set(deletions(stage)[len(before) :]), "what is gone is not deleted again"
+
+
+def test_ctrl_c_in_the_middle(stage):
+    more = {f"k8s/{n}" for n in range(20)}
+    for name in more:
+        stage.client("ecr", MAIN, account=ACCOUNT).create_repository(repositoryName=name)
+    code, output = interrupted(stage, signal.SIGINT, 6)
+    assert code == 130
+    assert "stopped: what is under way ends, and nothing further is begun; run this again to go on" in output
+    assert "Traceback" not in output
+    assert len(repositories(stage, MAIN) & more) > 10
+    assert stage.rules[RULE]
+    before = deletions(stage)
+    purge("--yes")
+    assert everywhere(stage) == [OTHERS] * 3
+    assert len(set(deletions(stage))) == len(deletions(stage)) == 26, f"{len(before)} before the signal"

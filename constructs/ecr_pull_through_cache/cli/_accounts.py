@@ -61,9 +61,15 @@ def everywhere(names: Iterable[str], work: Callable[[str], None]) -> list[str]:
             return name
         return None
 
-    return [name for name in in_order(attempt, names, threads=_REGISTRIES_AT_ONCE) if name is not None]
+    try:
+        return [name for name in in_order(attempt, names, threads=_REGISTRIES_AT_ONCE) if name is not None]
+    except KeyboardInterrupt:
+        _stopped.set()
+        complain("stopped: what is under way ends, and nothing further is begun; run this again to go on")
+        raise
 
 
+_stopped = threading.Event()
 _lock = threading.Lock()
 
 
@@ -89,7 +95,8 @@ def progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each place, on a terminal only.
 
     :param what: what is being done, in a word.
-    :returns: to be called with the place, how many are done, and of how many.
+    :returns: to be called with the place, how many are done, and of how many. Once somebody has pressed Ctrl-C it raises, so
+        that whoever works in a thread stops.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -99,6 +106,8 @@ def progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
         tasks: dict[str, Any] = {}
 
         def seen(place: str, done: int, total: int) -> None:
+            if _stopped.is_set():
+                raise UserError("stopped")
             with _lock:
                 if place not in tasks:
                     tasks[place] = bar.add_task(f"{place}: {what}")

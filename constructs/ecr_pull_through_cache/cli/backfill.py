@@ -235,8 +235,7 @@ def _follow(
         yield "made", f"replication backfill {now.id}: {now.status}"
         return
     for now in filler.follow(now):  # noqa: B020 - what is followed is replaced by what it has become
-        if now.total is not None:
-            on_progress(now.completed + now.failed, now.total)
+        on_progress(now.completed + now.failed, now.total or 0)
     if now.status == "COMPLETE":
         yield "made", f"replication backfill {now.id}: {now.completed} of {now.total or 0} replicated"
     else:

@@ -20,18 +20,23 @@ def in_order(
 ) -> Iterator[_Result]:
     """Results in the order of their items; memory holds those that are being worked on, not all of them.
 
-    :param function: called in several threads; what it raises is raised here, and nothing further is begun.
+    :param function: called in several threads; what it raises is raised here when what is under way has ended, and nothing
+        further is begun.
     :param items: taken as they are needed.
     :param threads: how many at once.
     """
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        pending: deque[Future[_Result]] = deque()
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) >= 2 * threads:
-                    yield pending.popleft().result()
-            while pending:
+    pool = ThreadPoolExecutor(max_workers=threads)
+    pending: deque[Future[_Result]] = deque()
+    wait = True
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= 2 * threads:
                 yield pending.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while pending:
+            yield pending.popleft().result()
+    except KeyboardInterrupt:
+        wait = False  # whoever catches it tells the threads to stop
+        raise
+    finally:
+        pool.shutdown(wait=wait, cancel_futures=True)
