@@ -34,10 +34,12 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 PLATFORMS = ("amd64", "arm64")
 TAGS = 10
-BASES = 20
-BASE, TOP = 3_500_000, 200_000
-"""Bytes of a layer that many images share, as large as Alpine's, and of the one that each tag has for itself; both for each
-platform. Most images are larger: skopeo would take longer, and warming would not.
+BASES, BASE = 20, 3_500_000
+"""Layers that many images share, for each platform: as many, and of as many bytes, which is what Alpine has."""
+TOPS, TOP = 50, 2_000_000
+"""The layer of its own that each tag has, for each platform: they repeat after so many images, so as to fit in memory.
+
+Most images are larger: skopeo would take longer, and warming would not.
 """
 
 
@@ -56,17 +58,36 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._root = folder / "data/docker/registry/v2"
-        self._bases = {(n, p): layer(BASE, f"{n} {p}") for n in range(BASES) for p in PLATFORMS}
+        self._layers: dict[str, dict[str, object]] = {}
 
-    def blob(self, repository: str, body: bytes, *, manifest: bool = False) -> str:
+    def blob(self, body: bytes) -> str:
         name = hashlib.sha256(body).hexdigest()
         path = self._root / "blobs/sha256" / name[:2] / name / "data"
         if not path.exists():
             path.parent.mkdir(parents=True)
             path.write_bytes(body)
-        kind = "_manifests/revisions" if manifest else "_layers"
-        self._link(self._root / "repositories" / repository / kind / "sha256" / name, name)
         return f"sha256:{name}"
+
+    def manifest(self, repository: str, content: dict[str, object]) -> tuple[str, int]:
+        body = json.dumps(content).encode()
+        digest = self.blob(body)
+        self._enter(repository, "_manifests/revisions", digest)
+        return digest, len(body)
+
+    def part(self, repository: str, body: bytes, media_type: str) -> dict[str, object]:
+        digest = self.blob(body)
+        self._enter(repository, "_layers", digest)
+        return {"mediaType": media_type, "size": len(body), "digest": digest}
+
+    def layer(self, repository: str, size: int, seed: str) -> dict[str, object]:
+        if seed not in self._layers:
+            self._layers[seed] = self.part(repository, layer(size, seed), LAYER)
+        self._enter(repository, "_layers", str(self._layers[seed]["digest"]))
+        return self._layers[seed]
+
+    def _enter(self, repository: str, kind: str, digest: str) -> None:
+        name = digest.removeprefix("sha256:")
+        self._link(self._root / "repositories" / repository / kind / "sha256" / name, name)
 
     def tag(self, repository: str, tag: str, digest: str) -> None:
         name = digest.removeprefix("sha256:")
@@ -79,28 +100,29 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "link").write_text(f"sha256:{name}")
 
-    def image(self, repository: str, tags: Sequence[str], base: int) -> None:
+    def image(self, repository: str, number: int, tags: Sequence[str]) -> None:
         """A multi-platform image with its tags."""
         for tag in tags:
-            entries = [self._platform(repository, tag, p, self._bases[base, p]) for p in PLATFORMS]
-            index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
-            self.tag(repository, tag, self.blob(repository, index, manifest=True))
+            entries = [self._platform(repository, number, tag, platform) for platform in PLATFORMS]
+            index, _ = self.manifest(repository, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+            self.tag(repository, tag, index)
 
-    def _platform(self, repository: str, tag: str, platform: str, base: bytes) -> dict[str, object]:
-        config = json.dumps({"os": "linux", "architecture": platform, "config": {"Labels": {"tag": tag}}}).encode()
-        layers = [base, layer(TOP, f"{repository} {platform} {tag}")]
+    def _platform(self, repository: str, number: int, tag: str, platform: str) -> dict[str, object]:
+        label = {"Labels": {"of": f"{repository}:{tag}"}}
+        config = json.dumps({"os": "linux", "architecture": platform, "config": label}).encode()
+        layers = [
+            self.layer(repository, BASE, f"base {number % BASES} {platform}"),
+            self.layer(repository, TOP, f"top {number % TOPS} {tag} {platform}"),
+        ]
         content = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": {"mediaType": CONFIG, "size": len(config), "digest": self.blob(repository, config)},
-            "layers": [{"mediaType": LAYER, "size": len(b), "digest": self.blob(repository, b)} for b in layers],
+            "config": self.part(repository, config, CONFIG),
+            "layers": layers,
         }
-        body = json.dumps(content).encode()
-        digest = self.blob(repository, body, manifest=True)
-        return {
-            "mediaType": MANIFEST, "digest": digest, "size": len(body),
-            "platform": {"os": "linux", "architecture": platform},
-        }  # fmt: skip
+        digest, size = self.manifest(repository, content)
+        named = {"os": "linux", "architecture": platform}
+        return {"mediaType": MANIFEST, "digest": digest, "size": size, "platform": named}
 
 
 def _names(images: int) -> list[str]:
@@ -110,7 +132,7 @@ def _names(images: int) -> list[str]:
 def _fill(folder: Path, images: int, tags: Sequence[str]) -> None:
     store = Store(folder)
     for n, name in enumerate(_names(images)):
-        store.image(name, tags, n % BASES)
+        store.image(name, n, tags)
 
 
 def fill(folder: Path, images: int) -> list[str]:
