@@ -269,6 +269,14 @@ def test_whoever_may_not_have_a_token_learns_it_once(stage):
     assert said.startswith("error: ecr:GetAuthorizationToken is not allowed")
 
 
+def test_credentials_that_expire_half_way_stop_it_once_and_for_all(stage):
+    stage.api.choose = lambda operation: "ExpiredTokenException" if stage.api.calls.total() > 12 else None
+    said = stage.run(*NAMES, expect=1).stderr.splitlines()
+    assert len(said) == 2
+    assert said[0].endswith(", 0 failed")
+    assert "images: the AWS credentials are not valid any more; sign in again" in said[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -63,9 +63,9 @@ STAYING = [
     _warm("an import that is not allowed", _ALONE, "403 for one"),
     _warm("a quota that is used up", _ALONE, "quota for one"),
     _warm("layers that do not arrive in time", _ALONE, "layers"),
-    _warm("the AWS credentials expire half-way", "what is left fails with a sentence; after signing in, the next run does it", "api ExpiredTokenException"),
 ]  # fmt: skip
 BROKEN_OFF = [
+    _warm("the AWS credentials expire half-way", "it stops and says so, exit code 1; after signing in, the next run goes on from the journal", "api ExpiredTokenException"),
     _warm("kill -9 in the middle", "the next run goes on from the journal", "SIGKILL"),
     _warm("Ctrl-C", "what is under way ends, exit code 130; the next run goes on from the journal", "SIGINT"),
     _warm("SIGTERM, as from a job that is taken away", "what is under way ends, exit code 143; the next run goes on from the journal", "SIGTERM"),
@@ -250,6 +250,21 @@ def test_a_process_that_ends(row, attempts, tmp_path):
     assert 5 <= len(attempts.done) < len(IMAGES)
     with attempts.finishing():
         attempts.stage.run(*arguments)
+
+
+def test_credentials_that_expire(attempts):
+    (row,) = [row for row in BROKEN_OFF if row.inject.startswith("api ")]
+    inject(attempts.stage, row.inject)
+    report = attempts.run()
+    assert report is not None
+    assert report.stopped
+    assert str(report.why_stopped).startswith("the AWS credentials are not valid any more; sign in again")
+    assert report.failed == []
+    assert 0 < report.done < len(IMAGES)
+    with attempts.finishing():
+        again = attempts.run()
+        assert again is not None
+        assert (again.stopped, again.failed) == (False, [])
 
 
 def test_a_line_that_is_cut_off(attempts):

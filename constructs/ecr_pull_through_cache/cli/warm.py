@@ -110,8 +110,9 @@ def warm(
     _print(report, passed_over)
     if report.stopped:
         goes_on = "the same command goes on from the journal" if journal else "give --journal FILE, and it can go on"
-        print(f"stopped after {report.seen} images; {goes_on}", file=sys.stderr)
-        raise typer.Exit(128 + (signals[0] if signals else signal.SIGINT))
+        why = f": {report.why_stopped}" if report.why_stopped else ""
+        print(f"stopped after {report.seen} images{why}; {goes_on}", file=sys.stderr)
+        raise typer.Exit(128 + signals[0] if signals else 1)
     if report.failed:
         raise typer.Exit(1)
 

@@ -49,6 +49,7 @@ class Failure(Enum):
     PINNED_BY_DIGEST = "pinned by digest"
     NOT_COMPLETE = "not complete yet"
     NO_ANSWER = "no answer"
+    SIGNED_OUT = "signed out of AWS"
     OTHER = "other"
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from ..errors import UserError
 from ..images import ImageReference
+from .aws import SignedOut
 from .journal import Journal
 from .registry import Failure, Manifest, RegistryClient, RegistryError, Stopped
 
@@ -119,6 +120,7 @@ class Report:
     :param earlier: how many were done already by the journal.
     :param failed: those that are not, with the reason.
     :param stopped: whether the run was stopped before it came to all of them.
+    :param why_stopped: why it stopped by itself, if it did.
     """
 
     done: int = 0
@@ -126,6 +128,7 @@ class Report:
     earlier: int = 0
     failed: list[Warmed] = field(default_factory=list)
     stopped: bool = False
+    why_stopped: str | None = None
 
     @property
     def seen(self) -> int:
@@ -189,7 +192,7 @@ class Warmer:
         journal: Journal | None = None,
         on_result: Callable[[Warmed], None] = lambda _: None,
     ) -> Report:
-        """Import images; what a journal says is done is passed over.
+        """Import images; what a journal says is done is passed over. It stops when AWS takes the credentials no more.
 
         :param images: references in the cache; each is looked at once. They are read as the work goes on.
         :param journal: where what is done is written down.
@@ -197,6 +200,10 @@ class Warmer:
         """
         report = Report()
         for result in self._results(_unique(images), journal):
+            if result.failure is Failure.SIGNED_OUT:
+                report.why_stopped = result.reason
+                self.stop()
+                continue
             report.add(result)
             if journal is not None and result.state is State.DONE:
                 journal.write(result.image + self._mark, result.digest or "")
@@ -212,8 +219,7 @@ class Warmer:
         try:
             digest, was_there = self._import(ImageReference.parse(image))
         except UserError as error:
-            failure = error.failure if isinstance(error, RegistryError) else Failure.OTHER
-            return Warmed(image=image, state=State.FAILED, reason=str(error), failure=failure)
+            return Warmed(image=image, state=State.FAILED, reason=str(error), failure=_failure_of(error))
         return Warmed(image=image, state=State.DONE, digest=digest, was_there=was_there)
 
     def _results(self, images: Iterator[str], journal: Journal | None) -> Iterator[Warmed]:
@@ -245,7 +251,8 @@ class Warmer:
         if self._stopped.is_set():
             return None
         result = self.warm_one(image)
-        return None if result.state is State.FAILED and self._stopped.is_set() else result
+        gone = result.state is State.FAILED and result.failure is not Failure.SIGNED_OUT and self._stopped.is_set()
+        return None if gone else result
 
     def _import(self, reference: ImageReference) -> tuple[str, bool]:
         if reference.registry != self._client.host:
@@ -349,6 +356,12 @@ class Warmer:
             if self._stopped.wait(min(pause, rest)):
                 raise Stopped("it was stopped before its time; run it again to go on")
             pause = min(15.0, pause * 1.5)
+
+
+def _failure_of(error: UserError) -> Failure:
+    if isinstance(error, RegistryError):
+        return error.failure
+    return Failure.SIGNED_OUT if isinstance(error, SignedOut) else Failure.OTHER
 
 
 def _results_of(finished: Iterable[Future[Warmed | None]]) -> Iterator[Warmed]:
