@@ -487,6 +487,19 @@ def test_a_role_that_may_import_and_should_not(stage):
     assert finding.problem.startswith("may do ecr:BatchImportUpstreamImage, although its pulls are to import nothing")
 
 
+def test_what_a_role_may_under_one_prefix_only_is_not_enough_and_too_much(stage):
+    arns = [f"arn:aws:ecr:us-east-1:111122223333:repository/{prefix}/any" for prefix in ("k8s", "quay")]
+    stage.allowed = lambda _, arn: "k8s" in arn
+    nodes = ExpectedNodes(
+        cluster="c", account=ACCOUNT, region=MAIN, role="demo-node-role", allowed=("ecr:BatchGetImage",),
+        denied=("ecr:BatchImportUpstreamImage",), resources=tuple(arns),
+    )  # fmt: skip
+    found = [f.problem for f in NodeChecker(stage.client("iam", MAIN, account=ACCOUNT)).check(nodes)]
+    assert [problem.split(";")[0].split(",")[0] for problem in found] == [
+        "may not do ecr:BatchGetImage", "may do ecr:BatchImportUpstreamImage",
+    ]  # fmt: skip
+
+
 def test_repositories_that_were_there_before_their_template(stage):
     ecr = stage.client("ecr", MAIN, account=ACCOUNT)
     for name in ("k8s/pause", "k8s/etcd", "apps/web"):

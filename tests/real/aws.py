@@ -171,16 +171,29 @@ class Aws:
         return {"repositoryName": call.arguments["repositoryName"], "replicationStatuses": []}
 
     def simulate_principal_policy(self, call: Call) -> Any:
-        """IAM's answer in its own XML: one result for each action and resource."""
+        """IAM's answer in its own XML: one result for each action, with one for each resource in it."""
         arguments = call.arguments
-        results = "".join(
-            f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{arn}</EvalResourceName>"
-            f"<EvalDecision>{'allowed' if self.allowed(action, arn) else 'implicitDeny'}</EvalDecision></member>"
-            for name, action in arguments.items()
-            if name.startswith("ActionNames.member.")
-            for other, arn in arguments.items()
-            if other.startswith("ResourceArns.member.")
+        actions, arns = (
+            [value for name, value in arguments.items() if name.startswith(f"{kind}.member.")]
+            for kind in ("ActionNames", "ResourceArns")
         )
+
+        def decision(*of: str) -> str:
+            return "allowed" if self.allowed(*of) else "implicitDeny"
+
+        def result(action: str) -> str:
+            each = "".join(
+                f"<member><EvalResourceName>{arn}</EvalResourceName>"
+                f"<EvalResourceDecision>{decision(action, arn)}</EvalResourceDecision></member>"
+                for arn in arns
+            )
+            return (
+                f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName>"
+                f"<EvalDecision>{decision(action, arns[0])}</EvalDecision>"
+                f"<ResourceSpecificResults>{each}</ResourceSpecificResults></member>"
+            )
+
+        results = "".join(map(result, actions))
         return (
             '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>'
             f"<IsTruncated>false</IsTruncated><EvaluationResults>{results}</EvaluationResults>"

@@ -216,7 +216,8 @@ def _images(
 
     for name in everywhere(there, work):
         seen.counts["failed"] += 1
-        complain(f"{name}: run this again to go on from there")
+        if seen.yes:
+            complain(f"{name}: run this again to go on from there")
 
 
 def _last(filler: ReplicationBackfiller, to: Destination) -> str:

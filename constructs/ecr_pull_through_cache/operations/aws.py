@@ -139,8 +139,9 @@ def said(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
     code, message = details.get("Code", ""), details.get("Message", "")
     if code in _SIGNED_OUT:
         return SignedOut(_SIGN_IN_AGAIN)
-    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-        code = "ServerException"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500:
+        code = "UnknownOperationException" if status == 501 else "ServerException"
     sentence = _SENTENCES.get(
         code, _SENTENCES.get(code.removesuffix("Exception"), f"{{call}} failed with {code}{{said}}")
     )

@@ -475,33 +475,30 @@ class NodeChecker:
             return
         except BotoCoreError as error:
             raise said(error, call="iam:GetRole") from None
-        allowed = self._allowed(arn, (*expected.allowed, *expected.denied), expected.resources)
-        missing = [action for action in expected.allowed if action not in allowed]
+        decisions = self._decisions(arn, (*expected.allowed, *expected.denied), expected.resources)
+        missing = [action for action in expected.allowed if decisions[action] != {"allowed"}]
         if missing:
             problem = f"may not do {', '.join(missing)}; deploy the stack of its cluster, or attach its policy"
             yield Finding(registry=expected.cluster, subject=subject, problem=problem)
-        too_much = [action for action in expected.denied if action in allowed]
+        too_much = [action for action in expected.denied if "allowed" in decisions[action]]
         if too_much:
             problem = f"may do {', '.join(too_much)}, although its pulls are to import nothing; deploy the stack of its cluster"
             yield Finding(registry=expected.cluster, subject=subject, problem=problem)
 
-    def _allowed(self, arn: str, actions: Iterable[str], resources: Iterable[str]) -> set[str]:
-        """The actions that are allowed on every resource."""
-        refused = set()
-        names = list(dict.fromkeys(actions))
+    def _decisions(self, arn: str, actions: Iterable[str], resources: Iterable[str]) -> Mapping[str, set[str]]:
+        """What the simulator says of each action, over all resources."""
+        found: dict[str, set[str]] = defaultdict(set)
         try:
             pages = self._iam.get_paginator("simulate_principal_policy").paginate(
-                PolicySourceArn=arn, ActionNames=names, ResourceArns=list(resources)
+                PolicySourceArn=arn, ActionNames=list(dict.fromkeys(actions)), ResourceArns=list(resources)
             )
             for page in pages:
                 for result in page["EvaluationResults"]:
-                    specific = result.get("ResourceSpecificResults") or ()
-                    decisions = {result["EvalDecision"], *(r["EvalResourceDecision"] for r in specific)}
-                    if decisions != {"allowed"}:
-                        refused.add(result["EvalActionName"])
+                    each = [part["EvalResourceDecision"] for part in result.get("ResourceSpecificResults") or ()]
+                    found[result["EvalActionName"]].update(each or [result["EvalDecision"]])
         except (ClientError, BotoCoreError) as error:
             raise said(error, call="iam:SimulatePrincipalPolicy") from None
-        return set(names) - refused
+        return found
 
 
 def _differences(rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[str]:
