@@ -103,12 +103,21 @@ class Fleet:
         key, region, service = scope[1], scope[2], scope[3]
         account = self.keys.get(key, key)
         if service == "iam" and action.startswith(("Get", "List", "Simulate")):
-            return [place for place in self.there if place[0] == account] or [(account, region)]
+            return self._knowing(account, headers, body, action) or [(account, region)]
         if service == "iam":
             region = self.iam.get(account, region)
         elif service == "sts" and b"Action=AssumeRole" in body:
             account = parse_qs(body.decode())["RoleArn"][0].split(":")[4]
         return [(account, region)]
+
+    def _knowing(self, account: str, headers: Any, body: bytes, action: str) -> list[Place]:
+        """Whose IAM to ask, one after the other. A simulation is answered for unknown roles as well: look before."""
+        there = [place for place in self.there if place[0] == account]
+        if not action.startswith("Simulate"):
+            return there
+        role = parse_qs(body.decode())["PolicySourceArn"][0].rpartition("/")[2]
+        look = f"Action=GetRole&Version=2010-05-08&RoleName={role}".encode()
+        return [p for p in there if _ask(self.port(p), "POST", "/", look, headers)[0] == 200]
 
     def learn(self, place: Place, body: bytes) -> None:
         """Remember whose the key of an assumed role is."""

@@ -53,10 +53,10 @@ def aws(cloud, upstream):
     deployer.bootstrap(PLATFORM, REGION)
     deployer.configure(CONFIGURATION)
 
-    def change(kind: str, properties: dict[str, Any]) -> None:
-        if kind == "AWS::ECR::PullThroughCacheRule":
-            assert properties["UpstreamRegistryUrl"] == "registry.k8s.io"
-            properties["UpstreamRegistryUrl"] = url
+    def change(resource: dict[str, Any]) -> None:
+        if resource["Type"] == "AWS::ECR::PullThroughCacheRule":
+            assert resource["Properties"]["UpstreamRegistryUrl"] == "registry.k8s.io"
+            resource["Properties"]["UpstreamRegistryUrl"] = url
 
     deployer.synthesise(change)
     deployer.client("ecr", REGION).create_repository(repositoryName="k8s/older")
