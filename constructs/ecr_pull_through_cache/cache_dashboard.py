@@ -20,9 +20,7 @@ from ._checks import refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
 from .errors import UserError
-from .functions.backfilling import PREFIXES
-from .functions.measuring import QUOTAS
-from .functions.reporting import NAMESPACE
+from .functions.contract import NAMESPACE, PREFIXES, QUOTAS
 from .images import ROOT, check_prefix
 
 if TYPE_CHECKING:

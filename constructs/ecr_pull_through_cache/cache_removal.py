@@ -13,7 +13,7 @@ from constructs import Construct
 from ._checks import refuse
 from ._operations_function import OperationsFunction
 from .cache_registry import CacheRegistry
-from .functions.backfilling import PREFIXES
+from .functions.contract import PREFIXES
 from .images import ROOT
 from .pull_through_cache_rule import PullThroughCacheRule
 

@@ -27,8 +27,7 @@ from constructs import Construct
 from ._checks import refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
-from .functions.reporting import NAMESPACE
-from .functions.warming import SETTINGS, settings
+from .functions.contract import NAMESPACE, SETTINGS, settings
 from .images import CacheMapping, EcrHost, why_not_importable
 from .pull_through_cache_rule import rules_of
 
@@ -513,6 +512,16 @@ def definition(
                     "Parameters": {"Bucket": bucket, "Prefix": RESULTS.rstrip("/")},
                 },
                 "ResultPath": "$.results",
+                # A role that is new takes effect a little later; the batches have repetitions of their own.
+                "Retry": [
+                    {
+                        "ErrorEquals": ["States.ItemReaderFailed"],
+                        "IntervalSeconds": 20,
+                        "BackoffRate": 2,
+                        "MaxAttempts": 3,
+                        "JitterStrategy": "FULL",
+                    }
+                ],
                 "Next": "Report",
             },
             "Report": invoke(report_function, Parameters={"Payload": report}, End=True),

@@ -17,9 +17,7 @@ from constructs import Construct
 from ._checks import refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
-from .functions.backfilling import PREFIXES, REPLACE
-from .functions.reporting import NAMESPACE
-from .operations.backfilling import REPLACEABLE
+from .functions.contract import NAMESPACE, PREFIXES, REPLACE
 from .repository_creation_template import RepositoryCreationTemplate
 
 if TYPE_CHECKING:
@@ -63,9 +61,8 @@ class RepositoryBackfill(Construct):
             raise refuse(
                 scope, id, "no templates are given; give those whose settings existing repositories are to get"
             )
-        unknown = sorted(set(replace) - set(REPLACEABLE))
-        if unknown:
-            raise refuse(scope, id, f"{unknown[0]!r} cannot be replaced; allowed are {', '.join(REPLACEABLE)}")
+        if replace:
+            _check_replaceable(scope, id, replace)
         super().__init__(scope, id)
         prefixes = sorted(template.prefix for template in templates)
         self.backfill = OperationsFunction(
@@ -114,6 +111,15 @@ class RepositoryBackfill(Construct):
         """
         function = {"Function": self.backfill.function.function_name}
         return cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, dimensions_map=function, statistic="Sum")
+
+
+def _check_replaceable(scope: Construct, id: str, replace: Sequence[str]) -> None:
+    # It loads boto3, which nothing else here needs.
+    from .operations.backfilling import REPLACEABLE
+
+    unknown = sorted(set(replace) - set(REPLACEABLE))
+    if unknown:
+        raise refuse(scope, id, f"{unknown[0]!r} cannot be replaced; allowed are {', '.join(REPLACEABLE)}")
 
 
 @jsii.implements(cdk.IStringProducer)

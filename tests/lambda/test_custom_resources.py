@@ -209,9 +209,12 @@ class TestStart:
         self.run(deployed, cloudformation, "Delete")
         assert started == []
 
-    def test_what_cannot_be_started_fails_no_deployment(self, deployed, loopback, cloudformation, started):
+    def test_what_cannot_be_started_fails_no_deployment_and_lambda_comes_again(
+        self, deployed, loopback, cloudformation, started
+    ):
         loopback.fault = lambda call: "AccessDeniedException"
-        self.run(deployed, cloudformation, "Create")
+        with pytest.raises(RuntimeError, match="states:StartExecution is not allowed"):
+            self.run(deployed, cloudformation, "Create")
         assert cloudformation.statuses == ["SUCCESS"]
 
 

@@ -11,7 +11,7 @@ from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from ecr_pull_through_cache import CachedUpstream, CacheMapping, Upstream
-from ecr_pull_through_cache.functions.warming import SETTINGS, settings
+from ecr_pull_through_cache.functions.contract import SETTINGS, settings
 from ecr_pull_through_cache.image_warmer import LIST_KEY, definition
 from tests.real.ecr_api import ecr_api
 from tests.real.lambdas import Lambda, asset, runtime

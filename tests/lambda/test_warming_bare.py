@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ecr_pull_through_cache import CachedUpstream, CacheMapping, Upstream
-from ecr_pull_through_cache.functions.warming import MARGIN, SETTINGS, settings
+from ecr_pull_through_cache.functions.contract import SETTINGS, settings
+from ecr_pull_through_cache.functions.warming import MARGIN
 from tests.real.ecr_api import ecr_api
 from tests.real.lambdas import Lambda, asset, runtime
 from tests.real.registries import cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from ..images import ROOT, CacheMapping, EcrHost, why_not_importable
+from ..images import ROOT, CacheMapping, EcrHost, listed_images, why_not_importable
 from .checks import Names
 from .models import Document, Registry, Warm
 from .plan import Environment
@@ -36,7 +36,7 @@ def read_list(path: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{path} cannot be read: {reason}") from None
-    images = tuple(filter(None, (line.partition("#")[0].strip() for line in lines)))
+    images = listed_images(lines)
     if not images:
         raise UserError(f"{path} holds no images; write one a line")
     return images

@@ -13,12 +13,9 @@ from ..operations.aws import ecr_client
 from ..operations.backfilling import Backfiller, Change, Failed, Left
 from ..operations.parallel import THREADS, in_order
 from .cloudformation import Unfinished, answer
+from .contract import PREFIXES, REPLACE
 from .reporting import metrics
 
-PREFIXES = "PREFIXES"
-"""Environment variable with the templates' prefixes, as a JSON array."""
-REPLACE = "REPLACE"
-"""Environment variable with the settings to change also where somebody made them otherwise, as a JSON array."""
 MARGIN = 60.0
 """Seconds before Lambda's own time-out in which nothing more is begun."""
 

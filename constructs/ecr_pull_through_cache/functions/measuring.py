@@ -17,15 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..images import ROOT
 from ..operations.aws import ecr_client, said
 from ..operations.parallel import THREADS, in_order
-from .backfilling import PREFIXES
+from .contract import PREFIXES, QUOTAS
 from .reporting import metrics
-
-QUOTAS = {
-    "Registered repositories": "RepositoryQuotaUsed",
-    "Images per repository": "ImageQuotaUsed",
-    "Pull through cache rules per registry": "RuleQuotaUsed",
-}
-"""The metric of each quota, by the quota's name; each is a share in percent."""
 
 
 @dataclass(frozen=True)

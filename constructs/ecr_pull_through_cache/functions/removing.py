@@ -15,8 +15,9 @@ from ..errors import UserError
 from ..operations.aws import ecr_client, said
 from ..operations.parallel import THREADS, in_order
 from ..operations.purging import Found, Purger
-from .backfilling import MARGIN, PREFIXES
+from .backfilling import MARGIN
 from .cloudformation import Unfinished, answer
+from .contract import PREFIXES
 
 _MOST_NAMED = 10
 

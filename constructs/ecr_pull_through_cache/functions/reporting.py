@@ -12,8 +12,9 @@ from typing import Any
 
 import boto3
 
-NAMESPACE = "EcrPullThroughCache"
-"""Namespace of the metrics."""
+from .contract import NAMESPACE
+from .warming import images_of
+
 MOST_NAMED = 20
 """How many images that failed are named in what the state machine shows; the report has all of them."""
 _LONGEST_REASON = 500
@@ -58,11 +59,8 @@ def _outcome(batch: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, str
         yield "failed", output["failed"]
         return
     reason = ": ".join(str(batch[key]) for key in ("Error", "Cause") if batch.get(key)) or "its batch was not begun"
-    items = json.loads(batch.get("Input") or "{}").get("Items", ())
-    yield (
-        "failed",
-        [{"image": item["image"], "reason": reason[:_LONGEST_REASON]} for item in items if item.get("image")],
-    )
+    images = images_of(json.loads(batch.get("Input") or "{}"))
+    yield "failed", [{"image": image, "reason": reason[:_LONGEST_REASON]} for image in images]
 
 
 def _json(s3: Any, bucket: str, key: str) -> Any:

@@ -14,21 +14,21 @@ from .cloudformation import answer
 
 
 def handler(event: Mapping[str, Any], _: Any) -> dict[str, str]:
-    """Start the state machine of a custom resource, except when that is deleted.
+    """Start the state machine of a custom resource, except when that is deleted. CloudFormation has its answer before.
 
     :param event: the request; ``StateMachineArn`` and ``Input`` are its properties. The request's id is the execution's name,
         so that a repeated request starts nothing twice.
+    :raises AwsError: when it cannot be started; Lambda repeats the invocation, for a role that is new takes effect a little
+        later.
     """
-    started = {}
-    try:
-        if event["RequestType"] != "Delete":
-            properties = event["ResourceProperties"]
-            started = {"execution": _start(properties["StateMachineArn"], properties["Input"], event["RequestId"])}
-    except (ClientError, BotoCoreError) as error:
-        # The deployment is good without; the schedule, or somebody, starts it again.
-        print(json.dumps({"failed": str(said(error, call="states:StartExecution"))}))
     answer(event)
-    return started
+    if event["RequestType"] == "Delete":
+        return {}
+    properties = event["ResourceProperties"]
+    try:
+        return {"execution": _start(properties["StateMachineArn"], properties["Input"], event["RequestId"])}
+    except (ClientError, BotoCoreError) as error:
+        raise said(error, call="states:StartExecution") from None
 
 
 def _start(machine: str, given: Mapping[str, Any], name: str) -> str:

@@ -17,13 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import UserError
-from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Reason, Upstream
+from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Reason, Upstream, listed_images
 from ..operations.aws import EcrLayers, EcrToken, ecr_client, registry_of
 from ..operations.registry import Failure, RateLimit, RegistryClient, Retries
 from ..operations.warming import State, Warmed, Warmer, WarmOptions
-
-SETTINGS = "WARMING"
-"""Environment variable with what :func:`settings` gives, as JSON."""
+from .contract import SETTINGS
 
 MARGIN = 60.0
 """Seconds before Lambda's own time-out in which a batch is given back: longer than one request may take."""
@@ -32,37 +30,6 @@ _PASSING = frozenset(
     {Failure.NOT_COMPLETE, Failure.NO_ANSWER, Failure.RATE_LIMIT, Failure.UPSTREAM_RATE_LIMIT, Failure.OTHER}
 )
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
-
-
-def settings(
-    mapping: CacheMapping,
-    *,
-    platforms: Iterable[str] = (),
-    referrers: bool = False,
-    rate: float = 0,
-    rounds: int = 5,
-    registry_url: str | None = None,
-) -> dict[str, Any]:
-    """What a function is told, ready for JSON.
-
-    :param mapping: registry and upstreams.
-    :param platforms: platforms to import; all of them if left out.
-    :param referrers: whether signatures and bills of materials are imported too.
-    :param rate: requests a second of one invocation, 0 for no limit.
-    :param rounds: how often a batch goes round before what is pending has failed.
-    :param registry_url: where the registry is reached, if not under its own host.
-    """
-    return {
-        "registry": mapping.registry,
-        "upstreams": [
-            [rule.upstream.host, rule.repository_prefix, rule.upstream_repository_prefix] for rule in mapping.rules
-        ],
-        "platforms": sorted(set(platforms)),
-        "referrers": referrers,
-        "rate": rate,
-        "rounds": rounds,
-        "registryUrl": registry_url,
-    }
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -83,12 +50,19 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return batch.result()
 
 
+def images_of(batch: Mapping[str, Any]) -> tuple[str, ...]:
+    """The images of a batch of lines of a list.
+
+    :param batch: ``Items`` of the map, each with its ``image``.
+    """
+    return listed_images(str(item.get("image", "")) for item in batch.get("Items", ()))
+
+
 class _Batch:
     """A batch on its way: what became of each image so far."""
 
     def __init__(self, event: Mapping[str, Any], *, rounds: int) -> None:
-        items = (str(item.get("image", "")).partition("#")[0].strip() for item in event.get("Items", ()))
-        self.images = list(dict.fromkeys(event.get("pending", ()) or filter(None, items)))
+        self.images = tuple(event.get("pending", ())) or images_of(event)
         self._last = rounds
         self._round = int(event.get("round", 0)) + 1
         self._done: list[dict[str, str]] = list(event.get("done", ()))

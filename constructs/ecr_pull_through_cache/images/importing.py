@@ -1,6 +1,8 @@
-"""Which images a cache can import."""
+"""Which images a cache can import, and lists of them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ..errors import UserError
 from .mapping import CacheMapping, Reason
@@ -21,6 +23,19 @@ def why_not_importable(image: str, mapping: CacheMapping) -> str | None:
     if reason is Reason.NO_RULE:
         known = ", ".join(dict.fromkeys(rule.upstream.host for rule in mapping.rules))
         return f"{image!r} is not an image of an upstream that is cached here; cached are {known}"
+    if reason is Reason.ALREADY_CACHED and mapping.upstream_of(image) is None:
+        known = ", ".join(rule.repository_prefix for rule in mapping.rules)
+        return f"{image!r} lies below no prefix that is cached here; there are {known}"
+    if reason is Reason.REPLICA_ONLY:
+        return f"{image!r} cannot be imported into a registry that holds replicas only; import it where they come from"
     if reference.digest and not reference.tag:
         return f"{image!r} is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST"
     return None
+
+
+def listed_images(lines: Iterable[str]) -> tuple[str, ...]:
+    """The images of a list, each once: one a line, and what follows a ``#`` is a comment.
+
+    :param lines: its lines.
+    """
+    return tuple(dict.fromkeys(filter(None, (line.partition("#")[0].strip() for line in lines))))

@@ -1,0 +1,54 @@
+"""What constructs and functions know of each other. The constructs import this and load no boto3 by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..images import CacheMapping
+
+NAMESPACE = "EcrPullThroughCache"
+"""Namespace of the metrics."""
+PREFIXES = "PREFIXES"
+"""Environment variable with repository prefixes, as a JSON array."""
+REPLACE = "REPLACE"
+"""Environment variable with the settings to change also where somebody made them otherwise, as a JSON array."""
+SETTINGS = "WARMING"
+"""Environment variable with what :func:`settings` gives, as JSON."""
+QUOTAS = {
+    "Registered repositories": "RepositoryQuotaUsed",
+    "Images per repository": "ImageQuotaUsed",
+    "Pull through cache rules per registry": "RuleQuotaUsed",
+}
+"""The metric of each quota, by the quota's name; each is a share in percent."""
+
+
+def settings(
+    mapping: CacheMapping,
+    *,
+    platforms: Iterable[str] = (),
+    referrers: bool = False,
+    rate: float = 0,
+    rounds: int = 5,
+    registry_url: str | None = None,
+) -> dict[str, Any]:
+    """What a function is told, ready for JSON.
+
+    :param mapping: registry and upstreams.
+    :param platforms: platforms to import; all of them if left out.
+    :param referrers: whether signatures and bills of materials are imported too.
+    :param rate: requests a second of one invocation, 0 for no limit.
+    :param rounds: how often a batch goes round before what is pending has failed.
+    :param registry_url: where the registry is reached, if not under its own host.
+    """
+    return {
+        "registry": mapping.registry,
+        "upstreams": [
+            [rule.upstream.host, rule.repository_prefix, rule.upstream_repository_prefix] for rule in mapping.rules
+        ],
+        "platforms": sorted(set(platforms)),
+        "referrers": referrers,
+        "rate": rate,
+        "rounds": rounds,
+        "registryUrl": registry_url,
+    }
