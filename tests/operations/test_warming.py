@@ -45,7 +45,7 @@ def here(stage):
 
 def client(here: Cache, authorization=lambda renew: TOKEN, **options) -> RegistryClient:
     return RegistryClient(
-        here.host, scheme="http", authorization=authorization, **{"retries": PATIENT, "timeout": 0.5, **options}
+        here.host, scheme="http", authorization=authorization, **{"retries": PATIENT, "timeout": 20.0, **options}
     )
 
 
@@ -168,7 +168,7 @@ PASSING = [
 @pytest.mark.parametrize("fault", PASSING)
 def test_no_image_is_lost_to_a_fault_that_passes(here, fault):
     here.faults.choose = every(4, fault)
-    report, results = warm(here)
+    report, results = warm(here, timeout=0.5 if fault == "slow" else 20.0)
     assert report.failed == []
     assert {r.image for r in results} == set(references(here))
 
