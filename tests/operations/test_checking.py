@@ -460,8 +460,10 @@ def run(*options, expect=0):
     return done
 
 
-def test_as_configured_it_is_silent(stage):
-    assert run().output == ""
+def test_as_configured_there_is_no_line(stage):
+    done = run()
+    assert done.stdout == ""
+    assert done.stderr == "looked at 3 registries and 1 role: 0 differences\n"
 
 
 def test_a_role_that_is_not_there(stage):
@@ -556,6 +558,7 @@ def test_access_denied_for_one_repository(differing, impatient):
     before = run(expect=1).stdout.splitlines()
     differing.fault = about("repository/k8s/pause", "AccessDeniedException")
     done = run(expect=2)
+    assert "looked at 3 registries and 1 role, not at all of it: 2 differences" in done.stderr
     assert "main: k8s/pause: ecr:ListTagsForResource is not allowed: as the test wants it" in done.stderr
     assert done.stdout.splitlines() == [line for line in before if "repositories" not in line]
 

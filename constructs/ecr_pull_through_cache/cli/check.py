@@ -91,10 +91,18 @@ def check(
                 work[f"{nodes.cluster}: {nodes.role}"] = partial(_nodes, nodes, sessions, findings)
         failed = everywhere(work, lambda name: work[name]())
     _report(findings.sorted((*plans, *(cluster.name for cluster in clusters))), as_json=as_json)
-    if failed or findings.incomplete:
-        raise typer.Exit(2)
-    if any(not finding.notice for finding in findings.all):
-        raise typer.Exit(1)
+    differing = sum(not finding.notice for finding in findings.all)
+    incomplete = bool(failed) or findings.incomplete
+    complain(
+        f"looked at {_counted(len(plans), 'registry', 'registries')} and {_counted(len(work) - len(plans), 'role', 'roles')}"
+        f"{', not at all of it' if incomplete else ''}: {_counted(differing, 'difference', 'differences')}"
+    )
+    if incomplete or differing:
+        raise typer.Exit(2 if incomplete else 1)
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 @dataclass(frozen=True, kw_only=True)
