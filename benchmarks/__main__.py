@@ -46,6 +46,11 @@ def _said(*command: str) -> str:
         return "not there"
 
 
+def about(name: str) -> str:
+    """What a benchmark compares: all but the last paragraph of its docstring, which says how to run it alone."""
+    return (importlib.import_module(f"benchmarks.{name}").__doc__ or "").strip().rpartition("\n\n")[0]
+
+
 def run(name: str) -> tuple[list[Row], bool]:
     """The rows of a benchmark, and whether it came to an end. One that fails leaves the others their numbers."""
     print(f"{SECTIONS[name]} …", file=sys.stderr, flush=True)
@@ -68,7 +73,7 @@ def main() -> int:
     for rows, _ in found.values():
         print(table(rows))
     if not chosen:
-        sections = {SECTIONS[name]: rows for name, (rows, _) in found.items()}
+        sections = {SECTIONS[name]: (about(name), rows) for name, (rows, _) in found.items()}
         PAGE.write_text(page(sections, versions(), before), encoding="utf-8")
     return 0 if all(ended for _, ended in found.values()) else 1
 

@@ -123,10 +123,10 @@ def machine() -> dict[str, str]:
     }
 
 
-def page(sections: Mapping[str, Sequence[Row]], versions: Mapping[str, str], load: float) -> str:
+def page(sections: Mapping[str, tuple[str, Sequence[Row]]], versions: Mapping[str, str], load: float) -> str:
     """docs/benchmarks.md.
 
-    :param sections: rows by their heading.
+    :param sections: what is compared, and the rows, by their heading.
     :param versions: versions by the name of what has them.
     :param load: how many processes wanted a core when the run began.
     """
@@ -139,8 +139,8 @@ def page(sections: Mapping[str, Sequence[Row]], versions: Mapping[str, str], loa
         "measured in the same run, by turns where they have as many rounds as each other; the ratio is then the "
         "median of the rounds' own ratios, which a busy machine hardly moves.",
     ]
-    for heading, rows in sections.items():
-        parts += [f"## {heading}", table(rows)]
+    for heading, (about, rows) in sections.items():
+        parts += [f"## {heading}", about, table(rows)]
     listed = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in facts.items())
     parts += ["## Machine and versions", f"| What | Which |\n| --- | --- |\n{listed}"]
     return "\n\n".join(parts) + "\n"

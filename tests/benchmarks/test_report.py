@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import SECTIONS, versions
+from benchmarks.__main__ import SECTIONS, about, versions
 from benchmarks.report import Row, left_out, page, table
 from benchmarks.synth import configuration
 from ecr_pull_through_cache.configuration import parse
@@ -51,7 +51,7 @@ def test_without_numbers_no_bar_is_met_or_missed():
 
 
 def test_the_page_names_the_machine_and_the_versions_and_nothing_of_the_place_it_was_run_in():
-    text = page({"Synthesis": [MET], "Warming a cache": [LEFT_OUT]}, versions(), 0.5)
+    text = page({"Synthesis": ("By turns.", [MET]), "Warming a cache": ("", [LEFT_OUT])}, versions(), 0.5)
     assert re.findall("^#+ (.*)$", text, re.MULTILINE) == [
         "Benchmarks",
         "Synthesis",
@@ -65,8 +65,9 @@ def test_the_page_names_the_machine_and_the_versions_and_nothing_of_the_place_it
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_every_benchmark_gives_rows(name):
+def test_every_benchmark_gives_rows_and_says_what_it_compares(name):
     assert callable(importlib.import_module(f"benchmarks.{name}").rows)
+    assert about(name)
 
 
 def test_no_benchmark_is_forgotten():
