@@ -306,7 +306,7 @@ CASES = {
     ),
     "a list that is not there": (
         {"registries/main/warm": {"imagesFile": "no/images.txt"}},
-        ["registries.main.warm.imagesFile: no/images.txt cannot be read: No such file or directory"],
+        ["registries.main.warm.imagesFile: 'no/images.txt' cannot be read: No such file or directory"],
     ),
     "a schedule in words": (
         {"registries/main/warm": {"schedule": "daily"}},

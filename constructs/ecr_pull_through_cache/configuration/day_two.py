@@ -33,12 +33,14 @@ def read_list(path: Path) -> tuple[str, ...]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UserError(f"{path} cannot be read: {reason}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{str(path)!r} cannot be read: it is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not the name of a file"
+        raise UserError(f"{str(path)!r} cannot be read: {reason}") from None
     images = listed_images(lines)
     if not images:
-        raise UserError(f"{path} holds no images; write one a line")
+        raise UserError(f"{str(path)!r} holds no images; write one a line")
     return images
 
 
