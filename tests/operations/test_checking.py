@@ -96,7 +96,7 @@ def template(prefix, **changed):
         "prefix": prefix, "appliedFor": ["PULL_THROUGH_CACHE"], "imageTagMutability": "MUTABLE",
         "encryptionConfiguration": {"encryptionType": "AES256"}, "lifecyclePolicy": json.dumps(LIFECYCLE, indent=1),
         "repositoryPolicy": json.dumps({**POLICY, "Statement": {**POLICY["Statement"][0], "Action": "ecr:BatchGetImage"}}),
-        "resourceTags": [{"Key": "origin", "Value": "cache"}],
+        "resourceTags": [{"Key": "origin", "Value": "cache"}], "customRoleArn": ROLE,
     }  # fmt: skip
     return {key: value for key, value in {**there, **changed}.items() if value is not None}
 
@@ -209,6 +209,7 @@ CASES = {
     ),
     "no repository policy": (with_template(repositoryPolicy=None), "template k8s", "has no repository policy"),
     "other tags": (with_template(resourceTags=[{"Key": "a", "Value": "b"}]), "template k8s", "sets the tags a=b and should set origin=cache"),
+    "no role of a template that tags": (with_template(customRoleArn=None), "template k8s", "has no role, without which ECR can neither tag nor use KMS"),
     "a template below ours": (
         {"templates": (template("docker-hub"), template("k8s"), template("k8s/coredns"))},
         "template k8s/coredns", "it takes the repositories below it from k8s",
@@ -313,6 +314,8 @@ def deployed(registry, template) -> dict[str, Any]:
                 f["ImageTagMutabilityExclusionFilterValue"] for f in entry["ImageTagMutabilityExclusionFilters"]
             ]
             found["imageTagMutabilityExclusionFilters"] = [{"filter": p, "filterType": "WILDCARD"} for p in patterns]
+        if "CustomRoleArn" in entry:
+            found["customRoleArn"] = ROLE
         if "RepositoryPolicy" in entry:
             found["repositoryPolicy"] = resolved(entry["RepositoryPolicy"])
         made.append({**found, "resourceTags": entry.get("ResourceTags", [])})

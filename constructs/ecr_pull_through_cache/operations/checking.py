@@ -531,6 +531,8 @@ def _template_differences(wanted: ExpectedTemplate, found: Mapping[str, Any]) ->
     policy = json.loads(found.get("repositoryPolicy") or "null")
     if (policy is None) != (wanted.policy is None) or (policy and wanted.policy and not same(policy, wanted.policy)):
         yield f"{_has('repository policy', policy, wanted.policy)}; {_DEPLOY}"
+    if (wanted.tags or wanted.encryption != "AES256") and not found.get("customRoleArn"):
+        yield f"has no role, without which ECR can neither tag nor use KMS; {_DEPLOY}"
     tags = {tag["Key"]: tag["Value"] for tag in found.get("resourceTags") or ()}
     if tags != dict(wanted.tags):
         yield f"sets the tags {_tags(tags)} and should set {_tags(wanted.tags)}; {_DEPLOY}"
