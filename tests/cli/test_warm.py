@@ -76,6 +76,11 @@ def test_what_was_there_is_told_from_what_was_imported(stage):
     assert stage.run(*NAMES[:5]).stderr == "2 imported, 3 there already, 0 done earlier, 0 failed\n"
 
 
+def test_nobody_knows_what_was_there_who_asks_for_manifests_only(stage):
+    assert stage.run(*NAMES[:3], "--no-wait").stderr == "3 there or on their way, 0 done earlier, 0 failed\n"
+    assert set(stage.api.calls) == {"GetAuthorizationToken"}
+
+
 def test_lists_are_files_and_pipes_with_remarks(stage, tmp_path):
     (tmp_path / "list").write_text(f"# ours\n{NAMES[0]} # the first\n\n{HOST}/k8s/team/app-1:v1\n")
     done = stage.run(f"@{tmp_path / 'list'}", "-", "--json", stdin=f"{NAMES[2]}\nmcr.microsoft.com/x\n")

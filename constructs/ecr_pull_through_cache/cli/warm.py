@@ -107,7 +107,7 @@ def warm(
             _count(images),
             as_json,
         )
-    _print(report, passed_over)
+    _print(report, passed_over, waited=options.wait > 0)
     if report.stopped:
         goes_on = "the same command goes on from the journal" if journal else "give --journal FILE, and it can go on"
         why = f": {report.why_stopped}" if report.why_stopped else ""
@@ -305,7 +305,7 @@ def _line(result: Warmed) -> dict[str, object]:
     }
 
 
-def _print(report: Report, passed_over: Counter[str]) -> None:
+def _print(report: Report, passed_over: Counter[str], *, waited: bool) -> None:
     """The end report, on standard error: what failed by the kind of reason, and how many of what."""
     for failure, found in report.failures.items():
         print(f"{failure.value}: {len(found)}", file=sys.stderr)
@@ -313,8 +313,9 @@ def _print(report: Report, passed_over: Counter[str]) -> None:
             print(f"  {failed.image}: {failed.reason}", file=sys.stderr)
     for reason, count in passed_over.items():
         print(f"passed over: {count}, {reason}", file=sys.stderr)
+    done = f"{report.done - report.were_there} imported, {report.were_there} there already"
     print(
-        f"{report.done - report.were_there} imported, {report.were_there} there already, "
-        f"{report.earlier} done earlier, {len(report.failed)} failed",
+        f"{done if waited else f'{report.done} there or on their way'}, {report.earlier} done earlier, "
+        f"{len(report.failed)} failed",
         file=sys.stderr,
     )
