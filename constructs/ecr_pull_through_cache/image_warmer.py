@@ -27,7 +27,7 @@ from constructs import Construct
 from ._checks import refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
-from .functions.contract import NAMESPACE, SETTINGS, settings
+from .functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
 from .images import CacheMapping, EcrHost, why_not_importable
 from .pull_through_cache_rule import rules_of
 
@@ -42,15 +42,15 @@ REPORTS, RESULTS = "reports/", "results/"
 """Where in the bucket a run's report is, and what its map wrote."""
 
 _MOST_AT_ONCE = 1000
-_PER_BATCH = 20
 
 
 class ImageWarmer(Construct):
     """Imports images into a cache before anybody pulls them: as ``ecr-pull-through warm`` does, and by the same code.
 
     A Step Functions Distributed Map reads the list from S3 and gives it to Lambda functions in batches. A batch goes round
-    until each of its images is there or cannot be: what is done is not done again, and while layers are on their way nothing
-    runs. Nothing but manifests passes through the functions. Every run ends with a report in the bucket, below ``reports/``.
+    until each of its images is there or cannot be: what is done is not done again, and what takes longer than a minute is
+    waited for by the state machine, which costs nothing. Nothing but manifests passes through the functions. Every run ends
+    with a report in the bucket, below ``reports/``.
 
     The list is one of two. Given as ``images`` it is an asset of the app, read where ``cdk deploy`` puts assets, for a copy of it
     in another bucket would take one more custom resource and its function; a run starts when a deployment changes it, and keeps
@@ -498,7 +498,7 @@ def definition(
                     "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["image"]},
                     "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.key"},
                 },
-                "ItemBatcher": {"MaxItemsPerBatch": _PER_BATCH},
+                "ItemBatcher": {"MaxItemsPerBatch": PER_BATCH},
                 "MaxConcurrency": max_concurrency,
                 # A batch that failed stops no other one; the report says what became of its images.
                 "ToleratedFailurePercentage": 100,

@@ -13,6 +13,8 @@ PREFIXES = "PREFIXES"
 """Environment variable with repository prefixes, as a JSON array."""
 REPLACE = "REPLACE"
 """Environment variable with the settings to change also where somebody made them otherwise, as a JSON array."""
+PER_BATCH = 20
+"""How many images a function imports at once; a batch has so many."""
 SETTINGS = "WARMING"
 """Environment variable with what :func:`settings` gives, as JSON."""
 QUOTAS = {
@@ -29,7 +31,7 @@ def settings(
     platforms: Iterable[str] = (),
     referrers: bool = False,
     rate: float = 0,
-    rounds: int = 5,
+    rounds: int = 6,
     registry_url: str | None = None,
 ) -> dict[str, Any]:
     """What a function is told, ready for JSON.

@@ -21,7 +21,7 @@ from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Reason, Upstr
 from ..operations.aws import EcrLayers, EcrToken, ecr_client, registry_of
 from ..operations.registry import Failure, RateLimit, RegistryClient, Retries
 from ..operations.warming import State, Warmed, Warmer, WarmOptions
-from .contract import SETTINGS
+from .contract import PER_BATCH, SETTINGS
 
 MARGIN = 60.0
 """Seconds before Lambda's own time-out in which a batch is given back: longer than one request may take."""
@@ -29,6 +29,8 @@ MARGIN = 60.0
 _PASSING = frozenset(
     {Failure.NOT_COMPLETE, Failure.NO_ANSWER, Failure.RATE_LIMIT, Failure.UPSTREAM_RATE_LIMIT, Failure.OTHER}
 )
+# Waiting costs nothing in the state machine, and time of a function here.
+_PATIENCE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
 
 
@@ -132,7 +134,7 @@ def _warm(given: Mapping[str, Any], wanted: Mapping[str, list[str]], batch: _Bat
         platforms=tuple(given["platforms"]),
         referrers=given["referrers"],
         concurrency=len(wanted),
-        wait=max(1.0, seconds),
+        wait=max(1.0, min(seconds, _PATIENCE)),
     )
     warmer = Warmer(client, options, layers=layers)
 
@@ -172,5 +174,5 @@ def _registry(given: Mapping[str, Any], connections: int) -> tuple[RegistryClien
 @functools.cache
 def _ecr(region: str) -> tuple[Any, EcrToken]:
     """Client and token outlive an invocation."""
-    ecr = ecr_client(region)
+    ecr = ecr_client(region, connections=PER_BATCH)
     return ecr, EcrToken(ecr)
