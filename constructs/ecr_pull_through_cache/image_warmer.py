@@ -58,7 +58,7 @@ class ImageWarmer(Construct):
     line, and a run starts when it is written; what follows a ``#`` is a comment. A bucket of one's own must send its events to
     EventBridge.
 
-    Images have the names of their upstream or of the cache, as ``ecr-pull-through inventory --output list`` gives them. One
+    Images have the names of their upstream or of the cache, as ``ecr-pull-through inventory --output images`` gives them. One
     that is pinned by digest needs its tag beside it, because ECR imports by tags alone.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
