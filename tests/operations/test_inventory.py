@@ -7,10 +7,12 @@ import os
 import stat
 import subprocess
 import tarfile
+from random import Random
 
 import pytest
 import yaml
 
+from ecr_pull_through_cache.cli._sources import _of_text
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import PinnedByDigest
 from ecr_pull_through_cache.operations.inventory import Use, are_pods, inventory, of_pods
@@ -196,6 +198,60 @@ class TestSources:
         assert "this is not text" in cli("inventory", tmp_path / "binary", *RULES, expect=2).stderr
         said = cli("warm", "a", "--registry", "example.com", "--cache", "k8s=registry.k8s.io", expect=2).stderr
         assert "is not a private ECR registry" in said
+
+
+class TestAnything:
+    """Whatever is given: an inventory or a sentence."""
+
+    SEEDS = [
+        json.loads(PODS),
+        {"kind": "Deployment", "spec": {"template": {"spec": {"containers": [{"image": "nginx:1"}]}}}},
+        {"kind": "Kustomization", "images": [{"name": "a", "newTag": "1"}]},
+        {
+            "Parameters": {"A": {"Default": "nginx:1"}},
+            "Resources": {
+                "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"ContainerDefinitions": [{"Image": {"Ref": "A"}}]}},
+                "One": {"Type": "Custom::AWSCDK-EKS-KubernetesResource", "Properties": {"Manifest": {"Fn::Join": ["", ["[]"]]}}},
+                "Two": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"ImageUri": {"Fn::Sub": ["${A}", {"A": "b"}]}}}},
+            },
+        },
+    ]  # fmt: skip
+    JUNK = [
+        None,
+        3,
+        "x",
+        [],
+        {},
+        [1],
+        {"a": 1},
+        True,
+        {"Fn::Join": 3},
+        {"Fn::Sub": [1, 2, 3]},
+        {"Fn::Sub": None},
+        {"Ref": []},
+    ]
+
+    def mutated(self, random: Random, data):
+        if random.random() < 0.05:
+            return random.choice(self.JUNK)
+        if isinstance(data, dict):
+            return {key: self.mutated(random, value) for key, value in data.items() if random.random() > 0.02}
+        return [self.mutated(random, value) for value in data] if isinstance(data, list) else data
+
+    def test_what_is_broken_anywhere(self):
+        random, sentences = Random(5), 0
+        for _ in range(2_000):
+            data = self.mutated(random, random.choice(self.SEEDS))
+            text = json.dumps(data) if random.random() < 0.6 else yaml.safe_dump(data)
+            if random.random() < 0.2:
+                at = random.randrange(len(text))
+                text = text[:at] + random.choice(["", "{", "\0", "- ", ": "]) + text[at + 2 :]
+            try:
+                list(_of_text(text, "given"))
+            except UserError as error:
+                sentences += 1
+                assert "\n" not in str(error)
+        assert sentences > 100
 
 
 FAULTS = [

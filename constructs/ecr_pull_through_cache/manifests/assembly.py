@@ -69,10 +69,11 @@ def images_of_assembly(folder: Path) -> Iterator[Found | Left]:
 
 def _environments(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     for path in sorted(folder.rglob("manifest.json")):
-        for artifact in _json(path).get("artifacts", {}).values():
-            template = artifact.get("properties", {}).get("templateFile")
+        for entry in _object(_json(path).get("artifacts")).values():
+            artifact = _object(entry)
+            template = _object(artifact.get("properties")).get("templateFile")
             if artifact.get("type") == "aws:cloudformation:stack" and template:
-                yield template, _environment(artifact.get("environment", ""))
+                yield str(template), _environment(str(artifact.get("environment")))
 
 
 def _environment(text: str) -> dict[str, str]:
@@ -89,7 +90,12 @@ def _json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: this is not what the CDK writes: {error}") from None
-    return data if isinstance(data, dict) else {}
+    return _object(data)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object as it is; anything else holds nothing."""
+    return value if isinstance(value, dict) else {}
 
 
 def images_of_template(
@@ -103,12 +109,12 @@ def images_of_template(
     """
     defaults = {
         name: str(parameter["Default"])
-        for name, parameter in template.get("Parameters", {}).items()
+        for name, parameter in _object(template.get("Parameters")).items()
         if isinstance(parameter, dict) and "Default" in parameter
     }
     known = {**defaults, **(environment or {})}
-    for name, resource in template.get("Resources", {}).items():
-        kind, properties = resource.get("Type"), resource.get("Properties", {})
+    for name, resource in _object(template.get("Resources")).items():
+        kind, properties = str(_object(resource).get("Type")), _object(_object(resource).get("Properties"))
         where = f"{stack}/{name}"
         for place in _PLACES.get(kind, ()):
             yield from _literal(properties, place, known, where)
@@ -157,6 +163,13 @@ def _resolved(value: Any, known: Mapping[str, str]) -> str:
     if not isinstance(value, dict) or len(value) != 1:
         return _UNKNOWN
     ((function, argument),) = value.items()
+    try:
+        return _called(function, argument, known)
+    except (TypeError, ValueError):
+        return _UNKNOWN  # not of the form that the function takes
+
+
+def _called(function: str, argument: Any, known: Mapping[str, str]) -> str:
     if function == "Ref":
         return known.get(argument, _UNKNOWN)
     if function == "Fn::Join":
@@ -169,7 +182,7 @@ def _resolved(value: Any, known: Mapping[str, str]) -> str:
 
 def _substituted(argument: Any, known: Mapping[str, str]) -> str:
     text, given = (argument, {}) if isinstance(argument, str) else argument
-    own = {name: _resolved(value, known) for name, value in given.items()}
+    own = {name: _resolved(value, known) for name, value in _object(given).items()}
 
     def value(match: re.Match[str]) -> str:
         name = match["name"].strip()

@@ -99,7 +99,8 @@ def _of_kustomization(text: str, name: str) -> Iterator[Found]:
     if not text.startswith("images:") and "\nimages:" not in text:
         return
     for document in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        for entry in (document.get("images") if isinstance(document, dict) else None) or ():
+        listed = document.get("images") if isinstance(document, dict) else None
+        for entry in listed if isinstance(listed, list) else ():
             if isinstance(entry, dict) and "name" in entry and {"newName", "newTag", "digest"} & set(entry):
                 yield Found(_kustomized(entry), name)
 
