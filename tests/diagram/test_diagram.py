@@ -232,15 +232,15 @@ class TestCommand:
         ("arguments", "sentence"),
         [
             (["--into", "none.md"], "none.md: No such file or directory"),
-            (["--into", "README.md", "--format", "svg"], "leave --output and --format out, or --into"),
-            (["--into", "LICENSE"], "LICENSE: the chart goes between two lines"),
+            (["--into", "page.md", "--format", "svg"], "leave --output and --format out, or --into"),
+            (["--into", "page.md"], "page.md: the chart goes between two lines"),
             (["--config", "none.yaml"], "none.yaml: the configuration cannot be read"),
-            (["--output", "LICENSE/x.svg"], "LICENSE"),
+            (["--output", "page.md/x.svg"], "page.md"),
         ],
     )
-    def test_what_is_wrong_is_one_sentence(self, arguments, sentence):
-        before = (ROOT / "README.md").read_text(), (ROOT / "LICENSE").read_text()
-        done = cli("diagram", *arguments, expect=2)
+    def test_what_is_wrong_is_one_sentence_and_changes_nothing(self, arguments, sentence, tmp_path):
+        (tmp_path / "page.md").write_text("# Mine\n")
+        done = cli("diagram", "--config", EXAMPLE, *arguments, cwd=tmp_path, expect=2)
         assert sentence in done.stderr
         assert done.stderr.count("\n") == 1
-        assert before == ((ROOT / "README.md").read_text(), (ROOT / "LICENSE").read_text())
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("page.md", "# Mine\n")]
