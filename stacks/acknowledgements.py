@@ -24,7 +24,7 @@ _EVERYTHING = (
     "the registry's"
 )
 _RUNS = "Step Functions names the runs of a state machine and the files of their results after themselves"
-_NO_ACCESS_LOG = "the bucket holds names of images and what became of them; CloudTrail's data events tell who read it, where one wants that"
+_NO_ACCESS_LOG = "it holds names of images and what became of them; CloudTrail's data events can tell who read it"
 
 
 def acknowledge(scope: IConstruct, *rules: str, repositories: Iterable[str] = ()) -> None:
