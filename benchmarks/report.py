@@ -137,7 +137,7 @@ def page(sections: Mapping[str, tuple[str, Sequence[Row]]], versions: Mapping[st
         f"Written by one run of `make bench` on {today}. Change the code, not this page.",
         "A number is the median of its rounds, with the smallest and the largest in brackets. Both sides of a line are "
         "measured in the same run, by turns where they have as many rounds as each other; the ratio is then the "
-        "median of the rounds' own ratios, which a busy machine hardly moves.",
+        "median of the rounds' own ratios, which a busy machine moves less.",
     ]
     for heading, (about, rows) in sections.items():
         parts += [f"## {heading}", about, table(rows)]

@@ -206,7 +206,7 @@ def against_javascript(what: str, measured: Measured) -> Row:
 
 
 def each_further(side: dict[int, list[float]], few: int, many: int) -> list[float]:
-    """What each environment more takes, in milliseconds, a round each."""
+    """What each environment more takes, in milliseconds; a round each, as long as both have one."""
     return [1000 * (b - a) / (many - few) for a, b in zip(side[few], side[many], strict=False)]
 
 
@@ -220,16 +220,16 @@ def rows(counts: dict[int, int] = COUNTS, files: int = 5) -> list[Row]:
             against_javascript(what, result),
         ]
     small, middle, large = sorted(counts)
-    wall = {count: result.ours.wall for count, result in measured.items()}
+    processor = {count: result.ours.processor for count, result in measured.items()}
     found.append(
         Row(
-            what=f"each environment from {middle + 1} to {large}",
-            ours=each_further(wall, middle, large),
+            what=f"processor time of each environment from {middle + 1} to {large}",
+            ours=each_further(processor, middle, large),
             against=f"each from {small + 1} to {middle}",
-            theirs=each_further(wall, small, middle),
+            theirs=each_further(processor, small, middle),
             unit="ms",
             bar=BAR,
-            note="the cost of an environment stays the same, however many there are",
+            note="what an environment costs stays the same, however many there are",
         )
     )
     return found
