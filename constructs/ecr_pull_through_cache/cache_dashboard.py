@@ -84,7 +84,12 @@ class CacheDashboard(Construct):
 
         super().__init__(scope, id)
         self.log_group = logs.LogGroup(
-            self, "Imports", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=cdk.RemovalPolicy.DESTROY
+            self,
+            "Imports",
+            # EventBridge's console shows as targets of rules the log groups of this name alone.
+            log_group_name=f"/aws/events/{cdk.Names.unique_resource_name(self, max_length=80)}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         """Every import that ECR tells of."""
         self.rule = self._make_rule()

@@ -391,6 +391,8 @@ class TestCacheDashboard:
         self.dashboard(stack)
         rule = only(stack, "AWS::Events::Rule")
         assert rule["EventPattern"] == {"source": ["aws.ecr"], "detail-type": ["ECR Pull Through Cache Action"]}
+        names = [group.get("LogGroupName", "") for group in resources(stack, "AWS::Logs::LogGroup").values()]
+        assert [name for name in names if name.startswith("/aws/events/")]
         text = json.dumps(only(stack, "AWS::Logs::ResourcePolicy")["PolicyDocument"])
         assert "events.amazonaws.com" in text
         assert "logs:PutLogEvents" in text
