@@ -1,6 +1,6 @@
 """Warming a cache against copying the same images with skopeo, both through a CNCF registry that pulls through another.
 
-Each side has a proxy of its own with nothing in it. ``python -m benchmarks.warm --images 1000`` does the whole of it.
+Each side has a proxy of its own with nothing in it. ``python -m benchmarks.warm --copied 1000`` lets skopeo, too, copy all.
 """
 
 from __future__ import annotations

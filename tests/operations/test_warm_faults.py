@@ -66,6 +66,7 @@ STAYING = [
 ]  # fmt: skip
 BROKEN_OFF = [
     _warm("the AWS credentials expire half-way", "it stops and says so, exit code 1; after signing in, the next run goes on from the journal", "api ExpiredTokenException"),
+    _warm("the registry cannot be reached any more", "it stops when as many images as it asks for at once had no answer, exit code 1; the next run goes on from the journal", "unreachable"),
     _warm("kill -9 in the middle", "the next run goes on from the journal", "SIGKILL"),
     _warm("Ctrl-C", "what is under way ends, exit code 130; the next run goes on from the journal", "SIGINT"),
     _warm("SIGTERM, as from a job that is taken away", "what is under way ends, exit code 143; the next run goes on from the journal", "SIGTERM"),
@@ -261,6 +262,20 @@ def test_credentials_that_expire(attempts):
     assert str(report.why_stopped).startswith("the AWS credentials are not valid any more; sign in again")
     assert report.failed == []
     assert 0 < report.done < len(IMAGES)
+    with attempts.finishing():
+        again = attempts.run()
+        assert again is not None
+        assert (again.stopped, again.failed) == (False, [])
+
+
+def test_a_registry_that_is_gone(attempts):
+    faults = attempts.stage.cache.faults
+    faults.choose = lambda path: "reset" if len(faults.seen) > 20 else None
+    report = attempts.run()
+    assert report is not None
+    assert report.stopped
+    assert str(report.why_stopped) == f"{HOST} does not answer: ProtocolError, whatever it is asked for"
+    assert 4 <= len(report.failed) < len(IMAGES) - report.done, "it did not ask for all of them"
     with attempts.finishing():
         again = attempts.run()
         assert again is not None

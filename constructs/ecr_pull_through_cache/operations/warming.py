@@ -23,6 +23,8 @@ from .registry import Failure, Manifest, RegistryClient, RegistryError, Stopped
 # Where signatures and bills of materials stand in registries without the referrers API, and where cosign puts them.
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
 _REFERRER_TAGS = ("", ".sig", ".att", ".sbom")
+_SILENT = 5
+"""Images without an answer, one after the other, after which the registry is taken to be gone, or more if more are asked for."""
 
 
 class State(Enum):
@@ -192,19 +194,26 @@ class Warmer:
         journal: Journal | None = None,
         on_result: Callable[[Warmed], None] = lambda _: None,
     ) -> Report:
-        """Import images; what a journal says is done is passed over. It stops when AWS takes the credentials no more.
+        """Import images; what a journal says is done is passed over. It stops when nothing
+        can be had any more: AWS takes the credentials no longer, or the registry answers none of as many images as are
+        asked for at once.
 
         :param images: references in the cache; each is looked at once. They are read as the work goes on.
         :param journal: where what is done is written down.
         :param on_result: called for each image.
         """
         report = Report()
+        silent = 0
         for result in self._results(_unique(images), journal):
             if result.failure is Failure.SIGNED_OUT:
                 report.why_stopped = result.reason
                 self.stop()
                 continue
             report.add(result)
+            silent = silent + 1 if result.failure is Failure.NO_ANSWER else 0
+            if silent >= max(self._options.concurrency, _SILENT) and not self._stopped.is_set():
+                report.why_stopped = f"{result.reason}, whatever it is asked for"
+                self.stop()
             if journal is not None and result.state is State.DONE:
                 journal.write(result.image + self._mark, result.digest or "")
             on_result(result)
