@@ -432,6 +432,25 @@ def test_cdk_nag_finds_nothing_in_the_others(tmp_path):
     assert nag(app, tmp_path) == []
 
 
+def test_tokens_are_welcome_everywhere(app):
+    stack = cdk.Stack(app, "Agnostic")
+    cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
+    templates = list(cache.templates.values())
+    warmer = ImageWarmer(stack, "Warmer", mapping=cache.mapping(), schedule=DAILY)
+    RepositoryBackfill(stack, "Backfill", templates=templates)
+    CacheRemoval(stack, "Removal", rules=list(cache.rules.values()), templates=templates)
+    CacheDashboard(stack, "Dashboard", repository_prefixes=["k8s"], warmer=warmer)
+    for role, action in (
+        ("WarmerWarmRole", "ecr:BatchImportUpstreamImage"),
+        ("BackfillFunctionRole", "ecr:SetRepositoryPolicy"),
+        ("RemovalRemoveRole", "ecr:DeleteRepository"),
+        ("DashboardMeasureRole", "ecr:DescribeImages"),
+    ):
+        where = json.dumps(allowed(stack, role)[action])
+        assert "AWS::AccountId" in where
+        assert ":repository/k8s/*" in where
+
+
 class TestAsset:
     def test_it_holds_what_runs_in_lambda_and_nothing_else(self, tmp_path):
         stage(tmp_path)
