@@ -55,6 +55,8 @@ class Fleet:
         """Called with the action and body of each request before it is passed on."""
         self.after: Callable[[str, str], None] = lambda action, body: None
         """Called with them when it was answered."""
+        self.beside: int | None = None
+        """Where another engine listens, which answers for everything but ECR."""
         self.registry: Place | None = None
         """Whose images are asked for under the front's own host; their layers are then imported as ECR does it."""
 
@@ -92,13 +94,15 @@ class Fleet:
         for process in self._processes:
             process.wait(20)
 
-    def places(self, headers: Any, path: str, body: bytes, action: str) -> list[Place]:
+    def places(self, headers: Any, path: str, body: bytes, action: str) -> list[Place] | list[None]:
         """The account and Region that a request is for, as AWS's own hosts would tell; for IAM all that may know."""
         if path.startswith("/v2/") and self.registry is not None:
             return [self.registry]
         scope = _SCOPE.search(headers.get("Authorization", "")) or _SCOPE.search(
             unquote(path).replace("X-Amz-Credential", "Credential")
         )
+        if self.beside is not None and (scope is None or scope[3] != "ecr"):
+            return [None]
         assert scope is not None, f"nobody signed {path}"
         key, region, service = scope[1], scope[2], scope[3]
         account = self.keys.get(key, key)
@@ -139,10 +143,11 @@ class _Front(BaseHTTPRequestHandler):
         fleet = self.fleet
         fleet.hook(action, text)
         for place in fleet.places(self.headers, self.path, body, action):
-            status, headers, content = _ask(fleet.port(place), self.command, self.path, body, self.headers)
+            port = fleet.port(place) if place is not None else fleet.beside
+            status, headers, content = _ask(port, self.command, self.path, body, self.headers)
             if status < 400:
                 break
-        if action == "AssumeRole":
+        if action == "AssumeRole" and place is not None:
             fleet.learn(place, content)
         if self.command == "GET" and status == 200 and "/manifests/" in self.path:
             self._import(place, content)

@@ -29,10 +29,10 @@ def mend(deployer: Deployer) -> None:
         known = {**ids, "AWS::AccountId": account, "AWS::Region": region, "AWS::Partition": "aws"}
         for resource in body["Resources"].values():
             if resource["Type"] == TEMPLATE:
-                settings = _settings(resolve(resource["Properties"], known))
+                settings = settings_of(resource["Properties"], known)
                 there[settings["prefix"]] = settings
     for (account, region), templates in wanted.items():
-        _put(deployer.client("ecr", region, account), templates)
+        put_templates(deployer.client("ecr", region, account), templates)
 
 
 def stacks(deployer: Deployer) -> Iterator[tuple[str, str, str, Any]]:
@@ -76,9 +76,9 @@ def _physical_ids(cloudformation: Any, stack: str) -> dict[str, str] | None:
     return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
 
 
-def _settings(properties: dict[str, Any]) -> dict[str, Any]:
+def settings_of(properties: dict[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
     """The properties of CloudFormation as arguments of the API, which spells some of them in another way."""
-    settings = {key[0].lower() + key[1:]: value for key, value in properties.items()}
+    settings = {key[0].lower() + key[1:]: value for key, value in resolve(properties, known).items()}
     encryption = settings.get("encryptionConfiguration")
     if encryption:
         settings["encryptionConfiguration"] = {key[0].lower() + key[1:]: value for key, value in encryption.items()}
@@ -94,11 +94,10 @@ def _settings(properties: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _put(ecr: Any, templates: Mapping[str, dict[str, Any]]) -> None:
-    there = {t["prefix"] for t in ecr.describe_repository_creation_templates()["repositoryCreationTemplates"]}
-    for prefix, settings in templates.items():
-        (ecr.update_repository_creation_template if prefix in there else ecr.create_repository_creation_template)(
-            **settings
-        )
-    for prefix in there - set(templates):
-        ecr.delete_repository_creation_template(prefix=prefix)
+def put_templates(ecr: Any, templates: Mapping[str, dict[str, Any]]) -> None:
+    """Make the creation templates of a registry these."""
+    # The engine's update changes what is given and unsets nothing, so what is there is made anew.
+    for template in ecr.describe_repository_creation_templates()["repositoryCreationTemplates"]:
+        ecr.delete_repository_creation_template(prefix=template["prefix"])
+    for settings in templates.values():
+        ecr.create_repository_creation_template(**settings)

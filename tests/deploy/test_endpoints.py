@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.deploying import Deployer
-from tests.real.engines import ROOT, _port, cache, missing
+from tests.deploy.ministack import NAME, ministack
+from tests.real.engines import ROOT
 
-VERSION = "1.5.33"
 PROD, FRANKFURT = "222233334444", "eu-central-1"
 STACK = "cluster-prod-private"
 
@@ -22,21 +18,8 @@ STACK = "cluster-prod-private"
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory, record):
     folder: Path = tmp_path_factory.mktemp("endpoints")
-    program = cache() / f"ministack-{VERSION}" / "bin/python"
-    if not program.exists():
-        missing("ministack", "tools/engines ministack")
-    port = _port()
-    environment = {"PATH": os.environ["PATH"], "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "HOME": str(folder)}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([program, "-m", "ministack"], env=environment, stdout=log, stderr=log, cwd=folder)
-    try:
-        for _ in range(300):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        deployer = Deployer(f"http://127.0.0.1:{port}", PROD, folder, record, f"ministack {VERSION}", mended=False)
+    with ministack(folder) as port:
+        deployer = Deployer(f"http://127.0.0.1:{port}", PROD, folder, record, NAME, mended=False)
         deployer.configuration = ROOT / "environments/example.yaml"
         deployer.bootstrap(PROD, FRANKFURT)
         trust = {
@@ -49,9 +32,6 @@ def aws(tmp_path_factory, record):
             RoleName="prod-private-nodes", AssumeRolePolicyDocument=json.dumps(trust)
         )
         yield deployer
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def endpoints(aws) -> dict[str, list[str]]:

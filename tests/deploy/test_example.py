@@ -146,6 +146,17 @@ def test_destroyed_nothing_is_left_but_the_secrets(aws):
     roles = aws.client("iam", EUROPE).list_roles()["Roles"]
     assert not any(role["RoleName"].startswith("ecr-pull-through-") for role in roles)
     aws.gone("AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::IAM::Policy")
+    for region in (EUROPE, FRANKFURT):
+        assert aws.client("lambda", region).list_functions()["Functions"] == []
+        assert aws.client("stepfunctions", region).list_state_machines()["stateMachines"] == []
+        assert aws.client("scheduler", region).list_schedules()["Schedules"] == []
+        assert aws.client("cloudwatch", region).describe_alarms()["MetricAlarms"] == []
+    aws.gone(
+        "AWS::Lambda::Function",
+        "AWS::StepFunctions::StateMachine",
+        "AWS::Scheduler::Schedule",
+        "AWS::CloudWatch::Alarm",
+    )
 
 
 def _trust(*accounts: str) -> str:

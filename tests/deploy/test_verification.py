@@ -18,6 +18,11 @@ SEEN = {
     "AWS::IAM::ManagedPolicy": {"created", "updated", "deleted"},
     "AWS::IAM::Policy": {"created", "deleted"},
     "AWS::IAM::Role": {"created", "deleted"},
+    "AWS::Lambda::Function": {"created", "deleted"},
+    "AWS::StepFunctions::StateMachine": {"created", "deleted"},
+    "Custom::EcrCacheRemoval": {"created", "deleted"},
+    "Custom::EcrImageWarmer": {"created", "deleted"},
+    "Custom::EcrRepositoryBackfill": {"created", "deleted"},
     "AWS::SecretsManager::Secret": {"created", "kept"},
 }
 

@@ -29,7 +29,7 @@ class Record:
     def saw(self, engine: str, kind: str, state: str) -> None:
         """A resource came to a state."""
         verb = VERBS.get(state)
-        if verb and kind != "AWS::CloudFormation::Stack":
+        if verb and not kind.startswith("AWS::CloudFormation::"):
             self.done.setdefault((kind, engine), set()).add(verb)
 
     def read_back(self, how: str, *kinds: str) -> None:
@@ -87,6 +87,7 @@ ROWS
 | `environments/example.yaml` as it stands, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
 | an image pulled through a deployed rule by crane from a registry on the loopback; `inventory`, `warm`, `backfill`, `check` and `purge` on what that made | fakecloud, CNCF registry |
 | somebody else overwrites registry policy and replication: `check` says so, an unchanged deployment leaves it, a changed one writes ours, `destroy` takes theirs along | fakecloud |
+| the stack of a warmed registry: its custom resources answer, `RepositoryBackfill` settles what was there before, the state machine imports the list through the function, `CacheRemoval` empties the cache when the stack is destroyed | ministack, with fakecloud as ECR and a CNCF registry as upstream |
 | everything destroyed: secrets are left, and nothing else | fakecloud, ministack |
 
 ## What is arranged for the engine
@@ -98,6 +99,10 @@ ROWS
 - For the pulled image, the URL of the rule's upstream is replaced in the synthesised template, since registry.k8s.io cannot be
   asked. ECR imports layers by itself, fakecloud when they are asked for: the front asks after each manifest.
 
+- fakecloud runs no functions without a container runtime: in `environments/example.yaml` the custom resources are replaced by
+  wait condition handles. ministack runs functions, and refuses types of ECR: there these are replaced, and the rule and the
+  templates are made through the API. It has no `ItemBatcher` either, so each image of the list is a batch of its own.
+
 ## What no engine here could see
 
 | what | why | what speaks for it instead |
@@ -106,11 +111,13 @@ ROWS
 | a creation template at work: policy, tags, lifecycle, mutability and encryption of a new repository | fakecloud makes repositories without a look at templates | `backfill` brings the same settings from the same template |
 | tag mutability exclusions of a template | fakecloud's API drops them | schema |
 | that a replacement of a rule fails with *already exists* | fakecloud updates a rule in place | AWS's schema: all properties are create-only; a test holds the synthesised stack to `recordedCredentials` |
-| that a first deployment fails where somebody else's registry policy, replication configuration or rule exists | fakecloud overwrites them | AWS's own resource handlers refuse to create what exists |
+| that a first deployment fails where somebody else's registry policy, replication configuration or rule exists | fakecloud overwrites them | AWS's [own resource handlers](https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ecr) refuse to create what exists |
 | replication itself, and its status | no engine copies an image from one Region's registry to another's | both sides are written from one configuration, and `check` reads both |
 | upstreams that want credentials | fakecloud pulls without them, and finds every rule with a secret valid | `check` holds the secret's shape |
 | whether IAM and ECR accept and mean each policy so | the engines store policies and evaluate few | the tests of permissions ask an IAM evaluator |
 | the role that ECR assumes for a template, and the KMS key | fakecloud does not assume it | its trust and its policies are read back |
+| batches and results of the Distributed Map, and the report that is read from them | ministack has neither `ItemBatcher` nor `ResultWriter` | the functions are run on such batches and results in Lambda's bare Python |
+| what the roles of the functions allow, the arm64 runtime of Python, schedules and alarms that fire | ministack asks no policy, and runs functions with the Python at hand | the tests of permissions; the tests of the functions |
 | quotas, throttling, eventual consistency | the engines have none of these | the faults that the tests of each verb make |
 | China and GovCloud | no engine has these partitions | the synthesised templates, and cfn-lint for their Regions |
 
@@ -118,8 +125,8 @@ ROWS
 
 | engine | from | resource types of these stacks that its CloudFormation deploys | pulls through | used |
 |---|---|---|---|---|
-| fakecloud 0.51.0 | crates.io | pull through cache rule, registry policy, replication, registry scanning, secret, IAM; not: creation template (reported only), VPC endpoint (reported only) | yes | yes |
-| ministack 1.5.33 | PyPI | secret, IAM, security group, VPC endpoint; refuses a stack with any type of ECR but `Repository` | no | for VPC endpoints |
-| moto 5.2.5 | PyPI | secret not, IAM, security group, VPC endpoint; of ECR `Repository` alone, and no API of rules or templates behind it, so that registered types would test nothing but themselves | no | no |
+| fakecloud 0.51.0 | crates.io | pull through cache rule, registry policy, replication, registry scanning, secret, IAM, Lambda, Step Functions, Scheduler, EventBridge, S3, Logs, CloudWatch; not: creation template and VPC endpoint (reported only), custom resources (no container runtime) | yes | yes |
+| ministack 1.5.33 | PyPI | secret, IAM, Lambda and custom resources that run, Step Functions, Scheduler, EventBridge, S3, Logs, CloudWatch, security group, VPC endpoint; refuses a stack with any type of ECR but `Repository` | no | for VPC endpoints and what runs |
+| moto 5.2.5 | PyPI | IAM, security group, VPC endpoint, Lambda, Step Functions, S3, Logs; not: secret, Scheduler, alarm; of ECR `Repository` alone, and no API of rules or templates behind it, so that registered types would test nothing but themselves | no | no |
 | Floci | container image | not looked at: it is in no package registry as a program | - | no |
 """
