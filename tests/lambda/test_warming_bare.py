@@ -122,3 +122,10 @@ class TestPending:
         result = lambda_(rounds=2).invoke(HANDLER, {**batch(), "pending": ["registry.k8s.io/pause:3.9"], "round": 1})
         assert result["pending"] == []
         assert "503" in result["failed"][0]["reason"]
+
+    def test_when_aws_takes_the_credentials_no_more_that_is_the_reason(self, lambda_, api):
+        api.choose = lambda operation: "ExpiredTokenException"
+        result = lambda_(rounds=1).invoke(HANDLER, batch("registry.k8s.io/pause:3.9"))
+        (failed,) = result["failed"]
+        assert failed["image"] == "registry.k8s.io/pause:3.9"
+        assert "credentials" in failed["reason"]

@@ -65,6 +65,7 @@ class _Batch:
 
     def __init__(self, event: Mapping[str, Any], *, rounds: int) -> None:
         self.images = tuple(event.get("pending", ())) or images_of(event)
+        self.why_stopped = "its batch ran out of time; run this again"
         self._last = rounds
         self._round = int(event.get("round", 0)) + 1
         self._done: list[dict[str, str]] = list(event.get("done", ()))
@@ -87,7 +88,7 @@ class _Batch:
         pending = [image for image in self.images if image not in self._seen]
         if self._round >= self._last:
             for image in pending:
-                self.failed(image, self._reasons.get(image, "its batch ran out of time; run this again"))
+                self.failed(image, self._reasons.get(image, self.why_stopped))
             pending = []
         # Many batches wait for the same registry: they do not come back at once.
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._round - 1)) * (0.5 + random.random() / 2)  # noqa: S311
@@ -150,7 +151,8 @@ def _warm(given: Mapping[str, Any], wanted: Mapping[str, list[str]], batch: _Bat
     timer = threading.Timer(max(0.0, seconds), warmer.stop)
     timer.start()
     try:
-        warmer.warm(wanted, on_result=seen)
+        report = warmer.warm(wanted, on_result=seen)
+        batch.why_stopped = report.why_stopped or batch.why_stopped
     finally:
         timer.cancel()
         client.close()
