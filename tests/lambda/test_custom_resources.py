@@ -9,6 +9,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 PLACE = (ACCOUNT, REGION)
 NOW = datetime.now(UTC).timestamp()
 BEFORE = (datetime.now(UTC) - timedelta(days=1)).timestamp()
+pytestmark = pytest.mark.slow  # each invocation is a process of its own, and there are some thirty
 HANDLER = "ecr_pull_through_cache.functions.{}.handler"
 POLICY = {
     "Version": "2012-10-17",
