@@ -2,6 +2,11 @@
 
 import aws_cdk as cdk
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"

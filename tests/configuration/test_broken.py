@@ -422,7 +422,7 @@ def places(data, way=()):
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(places(EXAMPLE), key=str)[1:]), VALUES), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_is_written_there_is_no_traceback(changes):
     data = copy.deepcopy(EXAMPLE)
     for way, value in changes:
@@ -440,7 +440,7 @@ def test_whatever_is_written_there_is_no_traceback(changes):
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_a_file_holds_there_is_no_traceback(text):
     with pytest.raises(ConfigurationError):
         parse(text)

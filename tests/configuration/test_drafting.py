@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecr_pull_through_cache import UserError
@@ -61,7 +61,7 @@ def drafts(draw):
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(drafts())
 def test_whatever_is_answered_the_file_loads_and_says_what_was_answered(answers):
     found = parse(write(answers, path="cache.yaml"))
@@ -76,7 +76,7 @@ def test_whatever_is_answered_the_file_loads_and_says_what_was_answered(answers)
         assert (plan.credentials is not None) == needs
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(drafts())
 def test_whatever_is_answered_the_file_synthesises(answers):
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,6 @@ def test_whatever_is_answered_the_file_synthesises(answers):
     assert len(made) == 1 + len(answers.replicas) + len(answers.clusters)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_upstream_that_is_written_down_wrongly_is_more_than_one_sentence(text):
     try:

@@ -253,7 +253,7 @@ def pod(containers):
 
 
 @given(CONTAINERS, st.sampled_from([None, True, False]), st.sampled_from([2, 4]), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_however_yaml_is_written_the_same_images_change(containers, flow, indent, sort):
     document = pod(containers)
     text = yaml.safe_dump(
@@ -268,7 +268,7 @@ def test_however_yaml_is_written_the_same_images_change(containers, flow, indent
 
 
 @given(st.text(alphabet="abimge: -'\"|{}[]#\n\tn/.", max_size=120))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_a_file_holds_nothing_breaks(text):
     result = rewrite(text)
     try:
