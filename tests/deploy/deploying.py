@@ -128,6 +128,10 @@ class Deployer:
             mend(self)
         return found
 
+    def found(self, how: str, *kinds: str) -> None:
+        """Write down what was found as the configuration says."""
+        self.record.found(self.engine, how, *kinds)
+
     def gone(self, *kinds: str) -> None:
         """Write down what the service says is not there any more: the engine has no events of a stack's deletion."""
         for kind in kinds:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.deploy.deploying import PLATFORM, Deployer, leave_out
+from tests.deploy.deploying import PLATFORM, Deployer, changed, leave_out
 from tests.deploy.mending import TEMPLATE, put_templates, settings_of
 from tests.deploy.ministack import NAME, ministack
 from tests.real.registries import Pusher, registry
@@ -30,7 +31,7 @@ CONFIGURATION = {
             "upstreams": {"k8s": "registry.k8s.io"},
             "template": {"lifecycle": {"expireUnpulledAfterDays": 90}},
             "pull": {"accounts": ["222233334444"]},
-            "warm": {"images": [f"registry.k8s.io/{name}:v1" for name in PUSHED]},
+            "warm": {"images": [f"registry.k8s.io/{name}:v1" for name in PUSHED[:2]]},
             "backfill": {},
             "emptyOnDelete": True,
         }
@@ -71,7 +72,7 @@ def aws(cloud, record, tmp_path_factory):
 
         deployer.synthesise(change)
         seen = deployer.deploy()
-        deployer.digests, deployer.seen = digests, seen
+        deployer.digests, deployer.seen, deployer.change = digests, seen, change
         yield deployer
 
 
@@ -100,7 +101,7 @@ def images(aws) -> dict[str, str]:
     }
 
 
-def test_the_stack_is_deployed_with_its_functions_and_custom_resources(aws, record):
+def test_the_stack_is_deployed_with_its_functions_and_custom_resources(aws):
     assert {
         "AWS::Lambda::Function",
         "AWS::Logs::LogGroup",
@@ -118,20 +119,36 @@ def test_what_was_there_before_has_the_template_s_settings(aws):
     assert statement["Principal"] == {"AWS": "arn:aws:iam::222233334444:root"}
 
 
-def test_the_deployment_warms_what_its_list_says(aws, record):
+def test_the_deployment_warms_what_its_list_says(aws):
     """The state machine reads the list from S3 and calls the function for each image.
 
     The engine has no ResultWriter, so the report after the imports has nothing to read.
     """
+    wait_for(aws, PUSHED[:2])
+    aws.found("by running", "AWS::Lambda::Function", "AWS::StepFunctions::StateMachine", *CUSTOM)
+
+
+def test_a_longer_list_is_warmed_when_it_is_deployed(aws):
+    assert "etcd" not in images(aws)
+    configuration = changed(CONFIGURATION)
+    configuration["registries"]["main"]["warm"]["images"].append("registry.k8s.io/etcd:v1")
+    aws.configure(configuration)
+    aws.synthesise(aws.change)
+    assert "Custom::EcrImageWarmer" in aws.deploy()
+    wait_for(aws, PUSHED)
+
+
+def wait_for(aws, names: Sequence[str]) -> None:
+    """Until images are there; then end what the engine cannot finish."""
     deadline = time.monotonic() + 180
-    while not images(aws).items() >= aws.digests.items():
+    while not images(aws).items() >= {name: aws.digests[name] for name in names}.items():
         assert time.monotonic() < deadline, images(aws)
         time.sleep(1)
     states = aws.client("stepfunctions", REGION)
     (machine,) = states.list_state_machines()["stateMachines"]
-    (execution,) = states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
-    states.stop_execution(executionArn=execution["executionArn"])
-    record.read_back("by running", "AWS::Lambda::Function", "AWS::StepFunctions::StateMachine", *CUSTOM)
+    for execution in states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]:
+        if execution["status"] == "RUNNING":
+            states.stop_execution(executionArn=execution["executionArn"])
 
 
 def test_destroying_the_stack_takes_its_cache_along(aws):

@@ -43,15 +43,15 @@ def endpoints(aws) -> dict[str, list[str]]:
     }
 
 
-def test_endpoints_of_ecr_and_of_its_layers_are_made(aws, record):
+def test_endpoints_of_ecr_and_of_its_layers_are_made(aws):
     assert aws.deploy(STACK) == {"AWS::EC2::SecurityGroup", "AWS::EC2::VPCEndpoint", "AWS::IAM::ManagedPolicy"}
     subnets = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
     tables = ["rtb-0123456789abcdef0", "rtb-0123456789abcdef1"]
     assert endpoints(aws) == {"ecr.api": subnets, "ecr.dkr": subnets, "s3": tables}
-    record.read_back("API", "AWS::EC2::VPCEndpoint", "AWS::IAM::ManagedPolicy")
+    aws.found("API", "AWS::EC2::VPCEndpoint", "AWS::IAM::ManagedPolicy")
 
 
-def test_they_let_the_vpc_in_and_nobody_else(aws, record):
+def test_they_let_the_vpc_in_and_nobody_else(aws):
     groups = aws.client("ec2", FRANKFURT).describe_security_groups()["SecurityGroups"]
     ours = [g for g in groups if "Endpoints" in g["GroupName"]]
     assert len(ours) == 2
@@ -59,7 +59,7 @@ def test_they_let_the_vpc_in_and_nobody_else(aws, record):
         (rule,) = group["IpPermissions"]
         assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
         assert [r["CidrIp"] for r in rule["IpRanges"]] == ["10.20.0.0/16"]
-    record.read_back("API", "AWS::EC2::SecurityGroup")
+    aws.found("API", "AWS::EC2::SecurityGroup")
 
 
 def test_deploying_again_changes_nothing(aws):

@@ -61,7 +61,7 @@ def test_everything_is_deployed_with_the_credentials_of_one_account(aws):
     assert {"AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::SecretsManager::Secret"} < kinds
 
 
-def test_check_agrees_but_for_what_only_people_can_give(aws, record):
+def test_check_agrees_but_for_what_only_people_can_give(aws):
     secrets = aws.client("secretsmanager", EUROPE)
     findings = aws.check("--assume-role", "auditor")
     for name in ("docker-hub", "github"):
@@ -74,7 +74,7 @@ def test_check_agrees_but_for_what_only_people_can_give(aws, record):
     assert left == [], "\n".join(left)
     # The secret that the example says exists already has a suffix which AWS chose.
     assert any("ecr-pullthroughcache/chainguard" in f for f in findings)
-    record.read_back("check", "AWS::ECR::RegistryPolicy", "AWS::ECR::RegistryScanningConfiguration")
+    aws.found("check", "AWS::ECR::RegistryPolicy", "AWS::ECR::RegistryScanningConfiguration")
 
 
 def test_the_hub_caches_replicates_and_lets_the_other_accounts_pull(aws):
@@ -114,7 +114,7 @@ def test_nodes_of_the_other_accounts_have_their_policy(aws, account, role):
     assert len(attached) == 1
 
 
-def test_the_roles_that_templates_name_are_there_for_ecr_to_assume(aws, record):
+def test_the_roles_that_templates_name_are_there_for_ecr_to_assume(aws):
     iam = aws.client("iam", EUROPE)
     for region in (EUROPE, FRANKFURT, AMERICA):
         found = aws.client("ecr", region).describe_repository_creation_templates()["repositoryCreationTemplates"]
@@ -124,7 +124,7 @@ def test_the_roles_that_templates_name_are_there_for_ecr_to_assume(aws, record):
             assert role["Arn"] == template["customRoleArn"]
             assert _services(role["AssumeRolePolicyDocument"]) == {"ecr.amazonaws.com"}
             assert iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"] != []
-    record.read_back("API", "AWS::IAM::Role", "AWS::IAM::Policy")
+    aws.found("API", "AWS::IAM::Role", "AWS::IAM::Policy")
 
 
 def test_deploying_again_changes_nothing(aws):

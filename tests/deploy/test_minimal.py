@@ -58,9 +58,9 @@ def with_upstream(prefix: str, upstream: Any, base: Any = MINIMAL) -> Any:
     return configuration
 
 
-def test_check_agrees(aws, record):
+def test_check_agrees(aws):
     assert aws.check() == []
-    record.read_back("check", RULE, TEMPLATE, REPLICATION)
+    aws.found("check", RULE, TEMPLATE, REPLICATION)
 
 
 def test_the_registry_is_as_the_configuration_says(aws):
@@ -69,9 +69,10 @@ def test_the_registry_is_as_the_configuration_says(aws):
     (rule,) = aws.client("ecr", "us-east-1").describe_registry()["replicationConfiguration"]["rules"]
     assert {(to["registryId"], to["region"]) for to in rule["destinations"]} == {(PLATFORM, r) for r in REGIONS[1:]}
     assert [f["filter"] for f in rule["repositoryFilters"]] == ["k8s/"]
+    aws.found("API", RULE, REPLICATION)
 
 
-def test_the_nodes_have_the_policy(aws, record):
+def test_the_nodes_have_the_policy(aws):
     iam = aws.client("iam", "us-east-1")
     (attached,) = iam.list_attached_role_policies(RoleName="demo-node-role")["AttachedPolicies"]
     version = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId="v1")["PolicyVersion"]["Document"]
@@ -82,7 +83,7 @@ def test_the_nodes_have_the_policy(aws, record):
         "ecr:BatchImportUpstreamImage",
         "ecr:CreateRepository",
     } <= allowed
-    record.read_back("API", "AWS::IAM::ManagedPolicy")
+    aws.found("API", "AWS::IAM::ManagedPolicy")
 
 
 def test_deploying_again_changes_nothing(aws):
@@ -131,7 +132,7 @@ def test_a_template_changes(aws):
     aws.deploy()
 
 
-def test_pullers_of_another_account_and_scanning_come_and_go(aws, record):
+def test_pullers_of_another_account_and_scanning_come_and_go(aws):
     configuration = changed(MINIMAL)
     configuration["registries"]["main"] |= {"pull": {"accounts": ["222233334444"]}, "scanning": "BASIC"}
     aws.configure(configuration)
@@ -142,7 +143,7 @@ def test_pullers_of_another_account_and_scanning_come_and_go(aws, record):
     assert statement["Principal"] == {"AWS": "arn:aws:iam::222233334444:root"}
     assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "BASIC"
     assert aws.check() == []
-    record.read_back("API", POLICY, SCANNING)
+    aws.found("API", POLICY, SCANNING)
 
     configuration["registries"]["main"]["pull"]["accounts"].append("333344445555")
     configuration["registries"]["main"]["scanning"] = "ENHANCED"
@@ -161,14 +162,14 @@ def test_pullers_of_another_account_and_scanning_come_and_go(aws, record):
 WITH_HUB = with_upstream("hub", {"upstream": "docker.io", "credentials": "hub"})
 
 
-def test_an_upstream_with_credentials_waits_for_its_token(aws, record):
+def test_an_upstream_with_credentials_waits_for_its_token(aws):
     aws.configure(WITH_HUB)
     assert SECRET in aws.deploy()
     (finding,) = aws.check()
     assert finding.startswith("main: rule hub: its secret ecr-pullthroughcache/hub was made and never written to")
     aws.client("secretsmanager", "us-east-1").put_secret_value(SecretId="ecr-pullthroughcache/hub", SecretString=TOKEN)
     assert aws.check() == []
-    record.read_back("check", SECRET)
+    aws.found("check", SECRET)
 
 
 def test_a_new_token_is_no_deployment(aws):

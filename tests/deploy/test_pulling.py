@@ -102,7 +102,7 @@ def test_a_client_pulls_an_image_through_the_deployed_rule(aws, crane, upstream,
     assert repositories(aws) == {"k8s/older", "k8s/pause"}
 
 
-def test_the_template_settles_what_it_made_by_backfill(aws, record):
+def test_the_template_settles_what_it_made_by_backfill(aws):
     """The engine makes repositories without a look at templates: what ECR does by itself is here done by `backfill`."""
     ecr = aws.client("ecr", REGION)
     with pytest.raises(ClientError, match="RepositoryPolicyNotFoundException"):
@@ -158,13 +158,6 @@ def test_what_runs_is_warmed(aws, upstream, tmp_path):
     assert repositories(aws) == {"k8s/older", "k8s/pause", "k8s/coredns/coredns", "k8s/kube-proxy"}
 
 
-def test_what_is_warm_is_served_when_the_upstream_is_away(aws, crane, upstream):
-    ecr = aws.client("ecr", REGION)
-    for name in ("coredns/coredns", "kube-proxy"):
-        found = ecr.describe_images(repositoryName=f"k8s/{name}", imageIds=[{"imageTag": "v1"}])["imageDetails"]
-        assert found[0]["imageDigest"] == upstream[1][name]
-
-
 def test_an_image_that_is_not_upstream_is_said_to_be_none(aws):
     done = aws.run("warm", "registry.k8s.io/none:v1", "--config", aws.configuration, "--registry-url", aws.url)
     assert done.returncode == 1
@@ -193,4 +186,4 @@ def test_a_stack_whose_rule_was_purged_can_be_destroyed(aws):
 
 def findings(aws) -> list[str]:
     """What `check` finds, but for the upstream that this file put into the rule."""
-    return [finding for finding in aws.check() if "caches http://127.0.0.1" not in finding]
+    return [finding for finding in aws.check() if not finding.startswith("main: rule k8s: ")]

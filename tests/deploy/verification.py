@@ -18,13 +18,11 @@ class Record:
     """Collected while the tests run.
 
     :param done: what each engine did, by resource type.
-    :param read: how a resource type was read back: `check`, or the service's API.
-    :param gaps: what the engine did not do.
+    :param read: how what it did was found to be as configured: by `check`, by the service's API, by running it.
     """
 
     done: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    read: dict[str, set[str]] = field(default_factory=dict)
-    steps: dict[str, str] = field(default_factory=dict)
+    read: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def saw(self, engine: str, kind: str, state: str) -> None:
         """A resource came to a state."""
@@ -32,10 +30,10 @@ class Record:
         if verb and not kind.startswith("AWS::CloudFormation::"):
             self.done.setdefault((kind, engine), set()).add(verb)
 
-    def read_back(self, how: str, *kinds: str) -> None:
-        """A resource type was found as the configuration says."""
+    def found(self, engine: str, how: str, *kinds: str) -> None:
+        """Resources were found as the configuration says."""
         for kind in kinds:
-            self.read.setdefault(kind, set()).add(how)
+            self.read.setdefault((kind, engine), set()).add(how)
 
     def rows(self) -> Iterable[str]:
         """The table of resource types."""
@@ -43,7 +41,10 @@ class Record:
         yield "|---|---|---|---|---|---|"
         for (kind, engine), verbs in sorted(self.done.items()):
             cells = [_cell(kind, verb, verbs) for verb in ("created", "updated", "deleted")]
-            read = ", ".join(f"`{how}`" if how == "check" else how for how in sorted(self.read.get(kind, ()))) or "-"
+            read = (
+                ", ".join(f"`{how}`" if how == "check" else how for how in sorted(self.read.get((kind, engine), ())))
+                or "-"
+            )
             yield f"| `{kind}` | {engine} | {' | '.join(cells)} | {read} |"
 
 
@@ -53,7 +54,7 @@ def _cell(kind: str, verb: str, verbs: set[str]) -> str:
     if verb == "updated" and kind == "AWS::ECR::PullThroughCacheRule":
         return "never: create-only"
     if verb == "deleted" and "kept" in verbs:
-        return "kept, as documented"
+        return "kept"
     return "yes" if verb in verbs else "-"
 
 
@@ -73,6 +74,7 @@ into engines that stand for AWS on the loopback. What no engine here sees is lis
 ROWS
 
 *Created*, *updated* and *deleted* are the engine's own events, and for stacks that were destroyed what its API says afterwards.
+*Kept* is what the stacks retain: secrets with tokens, and the bucket with the lists and reports of a warmer.
 
 ## What was done
 
@@ -87,8 +89,8 @@ ROWS
 | `environments/example.yaml` as it stands, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
 | an image pulled through a deployed rule by crane from a registry on the loopback; `inventory`, `warm`, `backfill`, `check` and `purge` on what that made | fakecloud, CNCF registry |
 | somebody else overwrites registry policy and replication: `check` says so, an unchanged deployment leaves it, a changed one writes ours, `destroy` takes theirs along | fakecloud |
-| the stack of a warmed registry: its custom resources answer, `RepositoryBackfill` settles what was there before, the state machine imports the list through the function, `CacheRemoval` empties the cache when the stack is destroyed | ministack, with fakecloud as ECR and a CNCF registry as upstream |
-| everything destroyed: secrets are left, and nothing else | fakecloud, ministack |
+| the stack of a warmed registry: its custom resources answer, `RepositoryBackfill` settles what was there before, the state machine imports the list through the function, a longer list is imported when it is deployed, `CacheRemoval` empties the cache when the stack is destroyed | ministack, with fakecloud as ECR and a CNCF registry as upstream |
+| everything destroyed: what the stacks retain is left, and nothing else | fakecloud, ministack |
 
 ## What is arranged for the engine
 
@@ -98,7 +100,6 @@ ROWS
   create what the synthesised stack says through the engine's own API of ECR, so that `check`, `backfill` and `purge` find it.
 - For the pulled image, the URL of the rule's upstream is replaced in the synthesised template, since registry.k8s.io cannot be
   asked. ECR imports layers by itself, fakecloud when they are asked for: the front asks after each manifest.
-
 - fakecloud runs no functions without a container runtime: in `environments/example.yaml` the custom resources are replaced by
   wait condition handles. ministack runs functions, and refuses types of ECR: there these are replaced, and the rule and the
   templates are made through the API. It has no `ItemBatcher` either, so each image of the list is a batch of its own.
