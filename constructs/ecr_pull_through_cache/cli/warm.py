@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
+from ._accounts import AssumeRole, Profile
 from ._mapping import Cache, Cluster, Config, RegistryHost, cluster_of, mapping_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def warm(
             show_default=False,
         ),
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", show_default=False)] = None,
+    profile: Profile = None,
+    assume_role: AssumeRole = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One line of JSON for each image on standard output.")
     ] = False,
@@ -97,7 +99,8 @@ def warm(
         raise UserError("no image of an upstream that is cached here is given; nothing to do")
     tags = dict(_tags(tags_from, mapping)) if tags_from else {}
     warmer = _warmer(
-        place, mapping.registry, options, tags, rate=rate, url=registry_url, profile=profile,
+        place, mapping.registry, options, tags, rate=rate, url=registry_url,
+        ecr=_clients(place, options, profile=profile, assume_role=assume_role),
         replicas=_Replication(_destinations(config, cluster)) if replicas else None,
     )  # fmt: skip
     written = Journal(journal) if journal else None
@@ -136,6 +139,20 @@ class _Replication:
         return EcrReplicas(ecr, account, client=client, destinations=self._destinations)
 
 
+def _clients(
+    place: EcrHost, options: WarmOptions, *, profile: str | None, assume_role: str | None
+) -> Callable[[str], Any]:
+    """Clients of ECR by Region, in the registry's account if there is a role to assume; else as whoever asks, for another
+    account's registry may let them import.
+    """
+    from ..operations.aws import Sessions, ecr_client
+
+    if assume_role is None:
+        return lambda region: ecr_client(region, profile=profile, connections=options.concurrency)
+    sessions = Sessions(profile=profile, assume_role=assume_role)
+    return lambda region: sessions.client("ecr", place.account, region, connections=options.concurrency)
+
+
 def _warmer(
     place: EcrHost,
     host: str,
@@ -144,26 +161,27 @@ def _warmer(
     *,
     rate: float,
     url: str | None,
-    profile: str | None,
+    ecr: Callable[[str], Any],
     replicas: _Replication | None,
 ) -> Warmer:
-    from ..operations.aws import EcrLayers, EcrToken, ecr_client
+    from ..operations.aws import EcrLayers, EcrToken
     from ..operations.presence import EcrImages
     from ..operations.registry import RateLimit, RegistryClient
     from ..operations.warming import Warmer
 
-    ecr = ecr_client(place.region, profile=profile, connections=options.concurrency)
-    token = EcrToken(ecr)
-    client = RegistryClient(host, authorization=token, rate=RateLimit(rate), connections=options.concurrency, url=url)
+    here = ecr(place.region)
+    token = EcrToken(here)
+    client = RegistryClient(
+        host, authorization=token, rate=RateLimit(rate), connections=options.concurrency, url=url,
+        proxy=_proxy(url or f"https://{host}"),
+    )  # fmt: skip
     token(False)  # whoever may not have one learns it once, and not for each image
     return Warmer(
         client,
         options,
-        layers=EcrLayers(ecr, place.account),
-        images=EcrImages(ecr, place.account) if options.wait else None,
-        replicas=replicas.of(ecr, place.account, lambda region: ecr_client(region, profile=profile))
-        if replicas
-        else None,
+        layers=EcrLayers(here, place.account),
+        images=EcrImages(here, place.account) if options.wait else None,
+        replicas=replicas.of(here, place.account, ecr) if replicas else None,
         tags=tags,
     )
 

@@ -24,9 +24,7 @@ from botocore.session import get_session
 from ..errors import UserError
 from ..images import EcrHost, partition_of
 
-_RETRIES = Config(
-    retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60, max_pool_connections=32
-)
+_RETRIES = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
 _BATCH = 100
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, SSOError, TokenRetrievalError)
 
@@ -250,9 +248,10 @@ class Sessions:
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
-    def client(self, service: str, account: str, region: str) -> Any:
+    def client(self, service: str, account: str, region: str, *, connections: int = 32) -> Any:
         """A client in an account and Region.
 
+        :param connections: how many threads will ask at once.
         :raises AwsError: when the account cannot be reached; it is not tried again.
         """
         with self._lock:
@@ -260,7 +259,8 @@ class Sessions:
         with lock:  # an account that does not answer keeps nobody waiting who asks another one
             session: Any = self._session(account, region)  # boto3's types know a service by its literal name alone
         with self._lock:  # sessions, unlike clients, are for one thread at a time
-            return session.client(service, region_name=region, config=_RETRIES)
+            config = _RETRIES.merge(Config(max_pool_connections=connections))
+            return session.client(service, region_name=region, config=config)
 
     def _session(self, account: str, region: str) -> boto3.Session:
         if account not in self._found:

@@ -1,0 +1,72 @@
+"""The way of `warm` to AWS and to the registry, as options and the environment name it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from ecr_pull_through_cache.cli import app
+from tests.real.ecr_api import ecr_api, environment
+
+ACCOUNT = "111122223333"
+HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+COMMAND = ["warm", f"{HOST}/k8s/pause:3.10", "--registry", HOST, "--cache", "k8s=registry.k8s.io", "--no-wait"]
+
+
+@contextmanager
+def answering_404(seen):
+    """A server that knows of nothing, and notes what it was asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.path)
+            asked.set()
+            self.send_error(404)
+
+        def do_CONNECT(self):
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    asked = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_the_registry_is_asked_through_the_proxy_of_the_environment():
+    seen = []
+    with answering_404(seen) as (proxy, asked), ecr_api() as api:
+        base = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("ecr-pull-through"), *COMMAND],
+            env={**environment(api, base), "HTTPS_PROXY": proxy}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+    assert set(seen) == {f"{HOST}:443"}
+
+
+def test_a_role_is_assumed_in_the_account_of_the_registry(loopback):
+    seen = []
+    with answering_404(seen) as (registry, _):
+        done = CliRunner().invoke(app, [*COMMAND, "--assume-role", "Warm", "--registry-url", registry])
+    assert done.exit_code == 1, done.output
+    assert seen == ["/v2/k8s/pause/manifests/3.10"]
+    assert {(c.operation, c.account, c.region) for c in loopback.calls} == {
+        ("AssumeRole", "123456789012", "eu-west-1"),
+        ("GetAuthorizationToken", ACCOUNT, "eu-west-1"),
+    }
+    assert loopback.calls[0].arguments["RoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/Warm"
