@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
 from ecr_pull_through_cache.errors import UserError
+from ecr_pull_through_cache.images import EcrHost
 from ecr_pull_through_cache.operations import aws
 from ecr_pull_through_cache.operations.purging import Purger
 from tests.faults import Fault
@@ -115,6 +116,14 @@ def test_what_lacks_the_tags_of_the_template_is_not_touched(stage):
     assert repositories(stage, MAIN) == OTHERS
 
 
+def test_what_a_rule_with_a_longer_prefix_made_is_not_touched_here_nor_in_replicas(stage):
+    stage.rule(RULE, "k8s/coredns", "quay.io", created=BEFORE.timestamp())
+    output = purge("--yes")
+    assert output.count("k8s/coredns/coredns: left: it is one of the rule k8s/coredns") >= 3
+    assert everywhere(stage) == [OTHERS | {"k8s/coredns/coredns"}] * 3
+    assert set(stage.rules[RULE]) == {"k8s/coredns"}
+
+
 def inventory(tmp_path, *images):
     path = tmp_path / "inventory.json"
     path.write_text(json.dumps([{"image": image, "cached": None, "where": ["web/front-1"]} for image in images]))
@@ -129,9 +138,17 @@ def test_what_runs_somewhere_stays_and_the_rule_with_it(stage, tmp_path):
     assert stage.rules[RULE]
 
 
-def test_an_inventory_that_is_none_is_one_sentence(stage, tmp_path):
+@pytest.mark.parametrize("host", EcrHost.of(ACCOUNT, WEST).aliases)
+def test_what_runs_is_known_by_each_host_of_its_registry(stage, tmp_path, host):
+    output = purge("--yes", "--unless-used", str(inventory(tmp_path, f"{host}/k8s/pause:3.10")), expect=1)
+    assert f"{ACCOUNT}/{WEST}: k8s/pause: used: web/front-1 uses it" in output
+    assert everywhere(stage) == [OTHERS, OTHERS | {"k8s/pause"}, OTHERS]
+
+
+@pytest.mark.parametrize("text", ["{}[", "{}", '{"kind": "List", "items": []}'])
+def test_an_inventory_that_is_none_is_one_sentence(stage, tmp_path, text):
     path = tmp_path / "inventory.json"
-    path.write_text("{}[")
+    path.write_text(text)
     done = CliRunner().invoke(app, command("--unless-used", str(path)))
     assert isinstance(done.exception, UserError)
     assert "this is not what `ecr-pull-through inventory --output json` prints" in str(done.exception)

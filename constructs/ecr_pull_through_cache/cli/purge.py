@@ -99,6 +99,7 @@ def purge(
     work = _Purge(
         prefix=prefix,
         created=created or given or datetime.max.replace(tzinfo=UTC),
+        others=purger(plan.environment).rules_below(prefix),
         also=frozenset(also or ()),
         used=used,
         concurrency=concurrency,
@@ -135,8 +136,9 @@ class _Purge:
 
     prefix: str
     created: datetime
+    others: frozenset[str]
     also: frozenset[str]
-    used: Mapping[str, str]
+    used: Mapping[tuple[str, str], str]
     concurrency: int
     yes: bool
     as_json: bool
@@ -160,19 +162,15 @@ def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) 
 
 def _empty(work: _Purge, place: str, purger: Purger, bar: Any) -> None:
     """Delete the repositories of one registry."""
-    from ..images import EcrHost
     from ..operations.aws import SignedOut
     from ..operations.parallel import in_order
-
-    account, _, region = place.partition("/")
-    host = EcrHost.of(account, region).host
 
     def delete(found: Found) -> tuple[Found, str, str | None]:
         if found.failed:
             return found, "failed", found.reason
         if not found.removable:
             return found, "left", found.reason
-        user = work.used.get(f"{host}/{found.repository}")
+        user = work.used.get((place, found.repository))
         if user is not None:
             return found, "used", f"{user} uses it"
         if not work.yes:
@@ -188,6 +186,7 @@ def _empty(work: _Purge, place: str, purger: Purger, bar: Any) -> None:
     listed = purger.find(
         work.prefix,
         work.created,
+        others=work.others,
         also=work.also,
         threads=work.concurrency,
         on_progress=lambda *of: bar(place, *of),
@@ -205,19 +204,25 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _used(files: list[Path]) -> dict[str, str]:
-    """Who uses a repository, by its name with the registry's host."""
-    from ..images import ImageReference, InvalidImageReference
+def _used(files: list[Path]) -> dict[tuple[str, str], str]:
+    """Who uses a repository, by account and Region and its name: each registry has several hosts."""
+    from ..images import EcrHost, ImageReference, InvalidImageReference
 
-    users: dict[str, str] = {}
+    users: dict[tuple[str, str], str] = {}
     for path in files:
         try:
-            for entry in json.loads(path.read_text()):
+            entries = json.loads(path.read_text())
+            if not isinstance(entries, list):
+                raise ValueError("an inventory is a list")
+            for entry in entries:
                 where = next(iter(entry.get("where") or ()), "somebody")
                 for image in filter(None, (entry["image"], entry.get("cached"))):
                     # What is not a reference at all is not pulled from here either.
                     with suppress(InvalidImageReference):
-                        users[ImageReference.parse(image).name] = where
+                        reference = ImageReference.parse(image)
+                        registry = EcrHost.parse(reference.registry)
+                        if registry is not None:
+                            users[f"{registry.account}/{registry.region}", reference.repository] = where
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         except (ValueError, LookupError, TypeError, AttributeError):

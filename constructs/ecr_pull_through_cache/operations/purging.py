@@ -2,7 +2,8 @@
 
 ECR does not say what created a repository: ``DescribeRepositories`` has no origin, and ``DescribeImages`` tells an imported
 image from a pushed one by nothing. So it is told from what is known: a repository under the prefix that is older than the
-rule was made by somebody else, and so was one without a tag that the creation template sets. What cannot be told is a
+rule was made by somebody else, and so was one without a tag that the creation template sets, or one under a longer prefix
+that another rule has. What cannot be told is a
 repository that somebody made by hand below a rule's prefix, after the rule and with the template's tags.
 """
 
@@ -67,11 +68,26 @@ class Purger:
         created: datetime | None = rules[0]["createdAt"] if rules else None
         return created
 
+    def rules_below(self, prefix: str) -> frozenset[str]:
+        """The prefixes of other rules that lie below the prefix of a rule.
+
+        :raises AwsError: when rules cannot be listed.
+        """
+        try:
+            pages = self._ecr.get_paginator("describe_pull_through_cache_rules").paginate()
+            known = [
+                rule["ecrRepositoryPrefix"].rstrip("/") for page in pages for rule in page["pullThroughCacheRules"]
+            ]
+        except (ClientError, BotoCoreError) as error:
+            raise said(error, call="ecr:DescribePullThroughCacheRules") from None
+        return frozenset(other for other in known if other.startswith(f"{prefix}/"))
+
     def find(
         self,
         prefix: str,
         created: datetime,
         *,
+        others: Collection[str] = (),
         also: Collection[str] = (),
         threads: int = THREADS,
         on_progress: Callable[[int, int], None] = lambda *_: None,
@@ -79,6 +95,7 @@ class Purger:
         """The repositories under a prefix.
 
         :param created: when the rule was created; what is older was made by others.
+        :param others: prefixes below it whose repositories other rules made, besides those of this registry's rules.
         :param also: names of repositories that may go whoever made them.
         :param threads: how many are looked at at once.
         :param on_progress: called with how many have been looked at, of how many.
@@ -86,11 +103,16 @@ class Purger:
         """
         there = list(self._under(prefix))
         templates = self._templates() if there else {}
+        below = {other: other for other in (*others, *self.rules_below(prefix))} if there else {}
         on_progress(0, len(there))
 
         def judge(repository: Mapping[str, Any]) -> Found | None:
             if repository["repositoryName"] in also:
                 return Found(repository=repository["repositoryName"], removable=True)
+            other = template_of(repository["repositoryName"], below)
+            if other is not None:
+                reason = f"it is one of the rule {other}"
+                return Found(repository=repository["repositoryName"], removable=False, reason=reason)
             return self._judge(repository, created, templates)
 
         for number, found in enumerate(in_order(judge, there, threads=threads), 1):
