@@ -50,6 +50,21 @@ PODS = json.dumps(
 POD = "kind: Pod\nspec:\n  containers:\n  - image: nginx:1\n"
 
 
+@pytest.mark.parametrize("indent", [None, 4])
+def test_half_a_list_is_never_taken_for_the_whole_wherever_it_is_cut(indent):
+    text = json.dumps(json.loads(PODS), indent=indent)
+    for end in range(len(text)):
+        with pytest.raises(UserError, match="^-: "):
+            list(_of_text(text[:end], "-"))
+
+
+def test_pods_that_are_none_are_named_with_their_file(tmp_path):
+    path = tmp_path / "pods.json"
+    path.write_text('{"kind": "List", "items": [{"kind": "Pod", "spec": {}}]}')
+    done = cli("inventory", path, *RULES, expect=2)
+    assert done.stderr == f"error: {path}: this is not what `kubectl get pods -A -o json` prints\n"
+
+
 class TestPods:
     def test_each_image_is_listed_once_with_where_it_runs_and_what_was_pulled(self):
         found = {entry.image: entry for entry in inventory(of_pods(PODS), mapping())}
@@ -265,7 +280,8 @@ FAULTS = [
 
 
 KUBECTL = {
-    "refused": "echo 'error: You must be logged in to the server' >&2; exit 1",
+    "refused": "echo 'E1125 02:40:43.742202 9802 memcache.go:265] Unhandled Error' >&2\n"
+    "echo 'error: You must be logged in to the server' >&2; exit 1",
     "truncated": "head -c 300 PODS",
     "killed": "head -c 300 PODS; kill -9 $$",
 }

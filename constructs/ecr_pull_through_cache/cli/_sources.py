@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ _KNOWN = (
     "give Pods (`kubectl get pods -A -o json`), manifests, a chart (a folder with a Chart.yaml, or its .tgz), "
     "what `helm template` prints, a CloudFormation template, or cdk.out"
 )
+_LOGGED = re.compile(r"[IWEF]\d{4} ")
+"""What a line of kubectl's log begins with; what it says to people follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,20 +104,31 @@ def _of_text(text: str, name: str) -> Iterator[Use | Left]:
     """Pods with what they pulled, a template, or manifests."""
     from ..manifests.assembly import images_of_template, is_template
     from ..manifests.finding import images_of
-    from ..operations.inventory import are_pods, of_pod_list
+    from ..operations.inventory import are_pods
 
     data = _as_json(text)
     if data is not None and is_template(data):
         yield from _used(images_of_template(data, Path(name).name.removesuffix(".json").removesuffix(".template")))
     elif data is not None and are_pods(data):
-        yield from of_pod_list(data)
+        yield from _of_pods(data, name)
     elif "imageID:" in text:
         for document in _as_yaml(text, name):
-            yield from of_pod_list(document)
+            yield from _of_pods(document, name)
     elif not any(word in text for word in ("kind", "images:")):
         raise _NothingKnown(f"{name}: this is nothing that images can be found in; {_KNOWN}")
     else:
+        if data is None and text.lstrip().startswith("{") and not text.lstrip().startswith("{{"):
+            _as_yaml(text, name)  # half of a list in JSON is not taken for the whole of it
         yield from _used(images_of(text, name))
+
+
+def _of_pods(data: Any, name: str) -> Iterator[Use]:
+    from ..operations.inventory import of_pod_list
+
+    try:
+        yield from of_pod_list(data)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
 
 
 def _used(found: Iterator[Found] | Iterator[Found | Left]) -> Iterator[Use | Left]:
@@ -170,7 +184,8 @@ def _kubectl(cluster: Cluster) -> str:
 def _output(command: list[str], who: str) -> str:
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell, own arguments
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = "\n".join(line for line in lines if not _LOGGED.match(line))
         raise UserError(f"{who}: {said.removeprefix('Error: ').removeprefix('error: ') or 'it failed'}")
     return _decoded(done.stdout, who)
 
