@@ -155,11 +155,11 @@ class PullThroughCache(Construct):
 
     def _grant(self, grantee: iam.IGrantable, actions: Iterable[str]) -> iam.Grant:
         sign_in = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(permissions.AUTHENTICATE), resource_arns=["*"], scope=self
+            grantee=grantee, actions=list(permissions.AUTHENTICATE), resource_arns=["*"]
         )
         patterns = [rule.repository_arn_pattern for rule in self.rules.values()]
         return sign_in.combine(
-            iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=patterns, scope=self)
+            iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=patterns)
         )
 
     def _make_rules(self, caches: Mapping[str, UpstreamCache]) -> Mapping[str, PullThroughCacheRule]:

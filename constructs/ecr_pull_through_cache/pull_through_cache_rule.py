@@ -85,10 +85,10 @@ class IPullThroughCacheRule(Construct):
 
     def _grant(self, grantee: iam.IGrantable, actions: tuple[str, ...]) -> iam.Grant:
         sign_in = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(permissions.AUTHENTICATE), resource_arns=["*"], scope=self
+            grantee=grantee, actions=list(permissions.AUTHENTICATE), resource_arns=["*"]
         )
         on_repositories = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(actions), resource_arns=[self.repository_arn_pattern], scope=self
+            grantee=grantee, actions=list(actions), resource_arns=[self.repository_arn_pattern]
         )
         return sign_in.combine(on_repositories)
 
