@@ -44,6 +44,8 @@ class CloudFormation:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answers: list[dict] = []
+        self.busy = 0
+        """How many answers it does not take before it takes one."""
 
     def request(self, kind: str, **properties) -> dict:
         request = {
@@ -62,8 +64,14 @@ def cloudformation():
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self):
             assert not self.headers.get("Content-Type"), "the signed URL knows none"
-            it.answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if it.busy:
+                it.busy -= 1
+                self.send_response(503)
+            else:
+                it.answers.append(said)
+                self.send_response(200)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_):

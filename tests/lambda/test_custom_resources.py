@@ -88,6 +88,11 @@ class TestBackfill:
         assert cloudformation.statuses == ["SUCCESS"]
         assert self.run(deployed, cloudformation.request("Create"))["result"]["SettingsChanged"] == 2
 
+    def test_an_answer_that_is_not_taken_is_given_again(self, deployed, ecr, cloudformation):
+        cloudformation.busy = 1
+        self.run(deployed, cloudformation.request("Create"))
+        assert (cloudformation.busy, cloudformation.statuses) == (0, ["SUCCESS"])
+
     def test_deleting_it_does_nothing(self, deployed, loopback, ecr, cloudformation):
         assert self.run(deployed, cloudformation.request("Delete"))["result"] == {}
         assert cloudformation.statuses == ["SUCCESS"]

@@ -12,6 +12,7 @@ from typing import Any
 import urllib3
 
 _LONGEST_REASON = 2000
+_RETRIES = urllib3.Retry(5, backoff_factor=1, allowed_methods=None, status_forcelist=(500, 502, 503, 504))
 
 
 class Unfinished(Exception):
@@ -29,6 +30,7 @@ def answer(event: Mapping[str, Any], *, failed: str | None = None) -> None:
 
     :param event: its request; one without a ``ResponseURL`` is nobody's who waits.
     :param failed: why it failed, if it did.
+    :raises urllib3.exceptions.HTTPError: when S3, where CloudFormation looks for the answer, takes it not even after repetitions.
     """
     url = event.get("ResponseURL")
     if not url:
@@ -42,6 +44,6 @@ def answer(event: Mapping[str, Any], *, failed: str | None = None) -> None:
         "RequestId": event["RequestId"],
         "LogicalResourceId": event["LogicalResourceId"],
     }
-    with urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=1, allowed_methods=None)) as pool:
+    with urllib3.PoolManager(retries=_RETRIES) as pool:
         # The URL is signed for a request without a content type.
         pool.request("PUT", url, body=json.dumps(body).encode(), headers={"Content-Type": ""}, timeout=20.0)
