@@ -38,24 +38,29 @@ def add_day_two(
     topics = _Topics(stack)
     warmer = _warmer(stack, plan.warm, cache, topics) if plan.warm is not None and cache is not None else None
     if plan.backfill is not None:
-        RepositoryBackfill(
+        backfill = RepositoryBackfill(
             stack,
             "Backfill",
             templates=templates,
             replace=plan.backfill.replace,
             alarm_topic=topics.of(plan.backfill.alarm_topic),
         )
+        acknowledge_day_two(backfill)
     if plan.empty_on_delete and cache is not None:
         keys = {key.key_arn: key for template in templates if (key := template.settings.encryption_key) is not None}
-        CacheRemoval(
+        removal = CacheRemoval(
             stack,
             "Removal",
             rules=list(cache.rules.values()),
             templates=list(cache.templates.values()),
             encryption_keys=[keys[arn] for arn in sorted(keys)],
         )
+        acknowledge_day_two(removal)
+        if warmer is not None:
+            # Deleted in the other order: a run would bring back what is being removed.
+            warmer.state_machine.node.add_dependency(removal.resource)
     if plan.dashboard is not None:
-        CacheDashboard(
+        dashboard = CacheDashboard(
             stack,
             "Dashboard",
             repository_prefixes=plan.prefixes,
@@ -64,7 +69,7 @@ def add_day_two(
             quota_used=plan.dashboard.quota_used,
             alarm_topic=topics.of(plan.dashboard.alarm_topic),
         )
-    acknowledge_day_two(stack)
+        acknowledge_day_two(dashboard)
 
 
 class _Topics:
@@ -76,7 +81,7 @@ class _Topics:
 
     def of(self, arn: str | None) -> sns.ITopic | None:
         if arn is not None and arn not in self._found:
-            self._found[arn] = sns.Topic.from_topic_arn(self._stack, f"Topic-{arn.rsplit(':', 1)[-1]}", arn)
+            self._found[arn] = sns.Topic.from_topic_arn(self._stack, f"Topic-{arn}", arn)
         return self._found[arn] if arn is not None else None
 
 

@@ -49,6 +49,8 @@ class CacheDashboard(Construct):
     dashboard shows the reason of each failure too. What is stored and how much of the quotas is used no metric of AWS says: a
     small function counts once a day.
 
+    The log group takes one of the ten resource policies that CloudWatch Logs allows an account in a Region.
+
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-repository-metrics.html
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
 
@@ -245,6 +247,8 @@ class CacheDashboard(Construct):
     def _pulls(self, prefixes: Sequence[str]) -> cloudwatch.GraphWidget:
         """Repositories are not known here, so they are searched for; a repository elsewhere that has the prefix in its name
         is found too.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
         """
         pulls = [
             cloudwatch.MathExpression(
@@ -317,7 +321,8 @@ class CacheDashboard(Construct):
 
 
 def _named(prefix: str) -> str:
-    return "" if prefix == ROOT else f' RepositoryName="{prefix}/"'
+    # Without quotes: what stands in quotes is the whole name.
+    return "" if prefix == ROOT else f" RepositoryName={prefix}"
 
 
 def _runs(warmer: ImageWarmer) -> tuple[cloudwatch.GraphWidget, ...]:

@@ -28,7 +28,8 @@ class CacheRemoval(Construct):
 
     It deletes what ``ecr-pull-through purge --yes`` would, by the same code: repositories below a rule's prefix that are
     younger than the rule and have the tags that its creation template sets. Others stay. It goes before the rules do, because
-    without them nobody knows what they made.
+    without them nobody knows what they made. What warms the cache of the same stack is to go before this, for a run would bring
+    images back: ``warmer.state_machine.node.add_dependency(removal.resource)``. Replicas in other registries stay.
 
     Only the deletion of the stack itself empties anything: taking this out of a stack, an upstream dropped, and a deployment
     that is rolled back leave all images where they are. A deletion that fails says which repositories are left and why; deleting

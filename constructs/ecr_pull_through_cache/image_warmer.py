@@ -67,7 +67,8 @@ class ImageWarmer(Construct):
     :param id: id below the parent.
     :param mapping: the cache: ``PullThroughCache.mapping()``, or registry and upstreams of one that exists.
     :param images: the list, if it is the app's.
-    :param schedule: when to import it again, so that tags that moved upstream are new here too; not at all if left out.
+    :param schedule: when to import it again, so that tags that moved upstream are new here too; not at all if left out. A rate
+        begins as soon as it is deployed: a run that finds no list in the bucket yet has failed. A cron begins at its time.
     :param platforms: platforms such as ``linux/arm64``; all of them if left out.
     :param referrers: whether signatures and bills of materials are imported too.
     :param tag_on_create: whether the creation template sets resource tags, which the function then needs permission for.
@@ -75,7 +76,8 @@ class ImageWarmer(Construct):
     :param requests_per_second: limit of all batches together; 0 for none.
     :param registry_url: where the registry is reached, if not under its own host: ``https://HOST[:PORT]``.
     :param bucket: bucket for list and reports; made, and kept when the stack goes, if left out.
-    :param encryption_key: key of the bucket; S3's own encryption if left out.
+    :param encryption_key: key of the bucket that is made, or of a bucket of one's own that does not know it; S3's own encryption
+        if left out.
     :param report_retention: how long reports are kept in the bucket that is made.
     :param timeout: after which a run has failed.
     :param alarm_topic: topic that is told when a run fails or images cannot be imported.
@@ -118,6 +120,8 @@ class ImageWarmer(Construct):
         """The registry that images are imported into."""
         self.bucket = bucket or self._make_bucket(encryption_key, report_retention or cdk.Duration.days(90))
         """Where reports are, and the list where it is not the app's."""
+        self.encryption_key = self.bucket.encryption_key or encryption_key
+        """The key of the bucket, if it has one of its own."""
         self.image_list = s3_assets.Asset(self, "ImageList", path=_list_file(images)) if images else None
         """The app's own list, if it has one."""
         each = math.ceil(requests_per_second / max_concurrency) if requests_per_second else 0
@@ -281,9 +285,9 @@ class ImageWarmer(Construct):
             ("RunBatches", ["lambda:InvokeFunction"], functions),
         ):
             role.add_to_policy(iam.PolicyStatement(sid=sid, actions=allowed, resources=resources))
-        if self.bucket.encryption_key is not None:
+        if self.encryption_key is not None:
             for user in (role, self.report.role):
-                self.bucket.encryption_key.grant(user, "kms:Decrypt", "kms:GenerateDataKey")
+                self.encryption_key.grant(user, "kms:Decrypt", "kms:GenerateDataKey")
         return role
 
     def _make_state_machine(self, max_concurrency: int, timeout: cdk.Duration) -> sfn.StateMachine:
@@ -341,7 +345,7 @@ class ImageWarmer(Construct):
 
     def _make_schedule(self, expression: scheduler.ScheduleExpression) -> scheduler.CfnSchedule:
         bucket, key = self._list
-        return scheduler.CfnSchedule(
+        schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
             name=cdk.Names.unique_resource_name(self, max_length=64),
@@ -358,6 +362,15 @@ class ImageWarmer(Construct):
             ),
             description="Imports images into the pull through cache",
         )
+        # A rate begins at once: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+        self._let_wait_for_rules(schedule)
+        return schedule
+
+    def _let_wait_for_rules(self, starting: Construct) -> None:
+        """Nothing is imported before there is a rule that does it, and before the state machine may."""
+        rules = rules_of(self)
+        own = [rules[rule.repository_prefix] for rule in self.mapping.rules if rule.repository_prefix in rules]
+        starting.node.add_dependency(self._map_policy, *own)
 
     def _start_when_deployed(self) -> cdk.CustomResource:
         bucket, key = self._list
@@ -383,10 +396,7 @@ class ImageWarmer(Construct):
                 "Settings": self._settings,
             },
         )
-        # Nothing is imported before there is a rule that does it.
-        rules = rules_of(self)
-        own = [rules[rule.repository_prefix] for rule in self.mapping.rules if rule.repository_prefix in rules]
-        resource.node.add_dependency(self._map_policy, *own)
+        self._let_wait_for_rules(resource)
         return resource
 
     def _start_when_written(self) -> events.CfnRule:

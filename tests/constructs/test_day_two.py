@@ -132,6 +132,14 @@ class TestImageWarmer:
             "AWS::ECR::PullThroughCacheRule", "AWS::IAM::Policy",
         }  # fmt: skip
 
+    def test_a_rate_that_begins_at_once_begins_after_them_too(self, stack, cache):
+        self.warmer(stack, cache, schedule=DAILY)
+        (schedule,) = (r for r in template(stack).values() if r["Type"] == "AWS::Scheduler::Schedule")
+        assert {template(stack)[name]["Type"] for name in schedule["DependsOn"]} == {
+            "AWS::ECR::PullThroughCacheRule", "AWS::IAM::Policy",
+        }  # fmt: skip
+        assert any(name.startswith("WarmerMapPolicy") for name in schedule["DependsOn"])
+
     def test_a_list_in_the_bucket_is_imported_when_it_is_written(self, stack, cache):
         warmer = self.warmer(stack, cache)
         rule = only(stack, "AWS::Events::Rule")
@@ -208,6 +216,13 @@ class TestImageWarmer:
         self.warmer(stack, cache, bucket=s3.Bucket.from_bucket_name(stack, "Own", "lists"))
         assert not resources(stack, "AWS::S3::Bucket")
         assert only(stack, "AWS::Events::Rule")["EventPattern"]["detail"]["bucket"] == {"name": ["lists"]}
+
+    def test_the_key_of_a_bucket_of_ones_own_is_used_where_the_bucket_does_not_know_it(self, stack, cache):
+        key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/1234abcd")
+        own = s3.Bucket.from_bucket_name(stack, "Own", "lists")
+        self.warmer(stack, cache, bucket=own, encryption_key=key)
+        for role in ("WarmerRole", "WarmerReportRole"):
+            assert allowed(stack, role)["kms:Decrypt"] == key.key_arn
 
     def test_a_topic_is_told_of_runs_and_images_that_fail(self, stack, cache, topic):
         self.warmer(stack, cache, alarm_topic=topic)
@@ -385,7 +400,10 @@ class TestCacheDashboard:
         ]  # fmt: skip
         (pulls,) = (w for w in self.body(stack) if w["properties"]["title"] == "Pulls per hour")
         assert [m[0]["label"] for m in pulls["properties"]["metrics"]] == ["k8s", "quay"]
-        assert 'RepositoryName="k8s/"' in pulls["properties"]["metrics"][0][0]["expression"]
+        # A name in quotes would be that of one repository, and none is called as its prefix is.
+        assert pulls["properties"]["metrics"][0][0]["expression"] == (
+            "SUM(SEARCH('{AWS/ECR,RepositoryName} MetricName=\"RepositoryPullCount\" RepositoryName=k8s', 'Sum', 3600))"
+        )
 
     def test_every_import_that_ecr_tells_of_is_written_down(self, stack):
         self.dashboard(stack)

@@ -12,7 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from app import build
 from ecr_pull_through_cache.configuration import parse
-from tests.stacks.assemblies import CONTEXT, ENVIRONMENTS, ROOT, assembly, regions, synthesise, templates
+from tests.stacks.assemblies import CONTEXT, ENVIRONMENTS, ROOT, assembly, of_kind, regions, synthesise, templates
 
 CDK = ROOT / "node_modules/.bin/cdk"
 
@@ -78,6 +78,19 @@ def test_templates_hold_no_secret_and_no_wildcard_resource_that_could_be_narrowe
                         assert given <= ON_EVERYTHING, f"{stack} {logical_id}"
             if resource["Type"] == "AWS::SecretsManager::Secret":
                 assert "SecretString" not in resource["Properties"]
+
+
+def test_no_run_of_the_warmer_brings_back_what_the_deletion_of_a_stack_removes():
+    resources = templates(assembly("example"))["registry-frankfurt"]["Resources"]
+    (machine,) = (r for r in resources.values() if r["Type"] == "AWS::StepFunctions::StateMachine")
+    assert "Custom::EcrCacheRemoval" in {resources[name]["Type"] for name in machine["DependsOn"]}
+
+
+def test_topics_of_the_same_name_in_two_accounts_are_two(tmp_path):
+    text = EXAMPLE.replace("111122223333:platform-alarms", "222233334444:platform-alarms", 1)
+    hub = synthesise_text(text, tmp_path / "a")["registry-hub"]
+    told = {action for alarm in of_kind(hub, "AWS::CloudWatch::Alarm") for action in alarm["AlarmActions"]}
+    assert told == {f"arn:aws:sns:eu-west-1:{account}:platform-alarms" for account in (111122223333, 222233334444)}
 
 
 def test_no_stack_hangs_on_an_export_of_another(environment):
