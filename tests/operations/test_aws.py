@@ -62,7 +62,7 @@ def modelled() -> list[tuple[str, str, str]]:
     """Every error that botocore's models say an operation can return, by the code that stands in the answer."""
     return [
         (service, operation, shape.metadata.get("error", {}).get("code", shape.name))
-        for service, operations in used().items()
+        for service, operations in sorted(used().items())
         for operation in sorted(operations)
         for shape in boto3.client(service, region_name="eu-west-1").meta.service_model.operation_model(operation).error_shapes
     ]  # fmt: skip
