@@ -27,12 +27,10 @@ SEEN = {
 }
 
 
-def test_each_resource_type_was_seen(record):
-    seen = {kind: set().union(*(v for (k, _), v in record.done.items() if k == kind)) for kind, _ in record.done}
-    assert {kind: verbs & seen.get(kind, set()) for kind, verbs in SEEN.items()} == SEEN
-
-
 def test_the_page_says_what_was_seen(record):
+    seen = {kind: set().union(*(v for (k, _), v in record.done.items() if k == kind)) for kind, _ in record.done}
+    # A run that saw less, because something failed or was left out, writes nothing.
+    assert {kind: verbs & seen.get(kind, set()) for kind, verbs in SEEN.items()} == SEEN
     path = ROOT / "docs/verification.md"
     text = page(record)
     if os.environ.get("CI") != "true":
