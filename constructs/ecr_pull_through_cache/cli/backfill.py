@@ -79,6 +79,10 @@ def backfill(
     unknown = sorted(set(replace or ()) - set(_REPLACEABLE))
     if unknown:
         raise UserError(f"--replace {unknown[0]!r} is not a setting; allowed are {', '.join(_REPLACEABLE)}")
+    if no_wait and not replication:
+        raise UserError("--no-wait is for --replication; give both, or neither")
+    if replication and (prefix or replace):
+        raise UserError("--replication brings every image that is replicated; leave --prefix and --replace out")
     plans = chosen(config, registry)
     # What others made templates for in the same registry is theirs.
     held = {name: tuple(_held(plan, prefix)) for name, plan in plans.items()}
@@ -108,7 +112,7 @@ def backfill(
             _images(plans[name], ReplicationBackfiller(ecr(name)), seen, bar, wait=not no_wait)
 
         failed = everywhere(plans, images if replication else settings)
-    seen.total()
+    seen.total(failed)
     if failed or seen.counts["failed"]:
         raise typer.Exit(1)
 
@@ -146,12 +150,13 @@ class _Seen:
         else:
             complain(f"{registry}: {subject}: {'left: ' if state == 'left' else ''}{reason}")
 
-    def total(self) -> None:
-        """Say how much it was."""
+    def total(self, unfinished: list[str]) -> None:
+        """Say how much it was, and which registries there may be more in."""
         for (registry, what), count in sorted(self._settings.items()):
             complain(f"{registry}: {what}: {count}")
         done = "made" if self.yes else "to be made with --yes"
-        complain(f"{self.counts['changes']} changes {done}, {self.counts['failed']} failed")
+        more = f"; not finished: {', '.join(sorted(unfinished))}" if unfinished else ""
+        complain(f"{self.counts['changes']} changes {done}, {self.counts['failed']} failed{more}")
 
 
 def _settings(

@@ -70,6 +70,8 @@ def check(
     from ..operations.aws import Sessions
     from ._expectation import expectation, expected_nodes
 
+    if yes and not fix:
+        raise UserError("--yes is for --fix, without which nothing is changed; give both, or neither")
     configuration = load(config)
     plans = chosen(config, registry, of=configuration)
     clusters = [c for c in configuration.clusters.values() if c.registry.name in plans]

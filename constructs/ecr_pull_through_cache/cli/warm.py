@@ -85,8 +85,8 @@ def warm(
     from ..operations.journal import Journal
     from ..operations.warming import WarmOptions
 
-    if replicas and no_wait:
-        raise UserError("--replicas waits for the replicas, which --no-wait does not; give one of them")
+    if replicas and (no_wait or not wait):
+        raise UserError("--replicas waits for the replicas, which --no-wait and --wait 0 do not; give one of them")
     mapping = mapping_of(config, cluster, registry, cache, PinnedByDigest.REWRITE)
     place = registry_of(mapping.registry)
     options = WarmOptions(

@@ -1,0 +1,29 @@
+"""Options that do nothing without another one, or against it, are refused before anything is asked or done."""
+
+import pytest
+from typer.testing import CliRunner
+
+from ecr_pull_through_cache.cli import app
+from ecr_pull_through_cache.errors import UserError
+from tests.stacks.assemblies import ROOT
+
+WARM = ("warm", "registry.k8s.io/pause:3.10")
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("check", "--yes"), "--yes is for --fix, without which nothing is changed"),
+        (("backfill", "--no-wait"), "--no-wait is for --replication"),
+        (("backfill", "--replication", "--prefix", "k8s"), "leave --prefix and --replace out"),
+        (("backfill", "--replication", "--replace", "tags"), "leave --prefix and --replace out"),
+        ((*WARM, "--replicas", "--no-wait"), "--replicas waits for the replicas"),
+        ((*WARM, "--replicas", "--wait", "0"), "--replicas waits for the replicas"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_combination_that_would_do_something_else_than_it_says(command, sentence):
+    done = CliRunner().invoke(app, [*command, "--config", str(ROOT / "environments/minimal.yaml")])
+    assert isinstance(done.exception, UserError)
+    assert sentence in str(done.exception)
+    assert done.output == ""
