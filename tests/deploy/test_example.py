@@ -151,12 +151,26 @@ def test_destroyed_nothing_is_left_but_the_secrets(aws):
         assert aws.client("stepfunctions", region).list_state_machines()["stateMachines"] == []
         assert aws.client("scheduler", region).list_schedules()["Schedules"] == []
         assert aws.client("cloudwatch", region).describe_alarms()["MetricAlarms"] == []
+        assert aws.client("cloudwatch", region).list_dashboards()["DashboardEntries"] == []
+        assert aws.client("events", region).list_rules()["Rules"] == []
+        assert aws.client("logs", region).describe_log_groups()["logGroups"] == []
+        assert aws.client("logs", region).describe_resource_policies()["resourcePolicies"] == []
+        buckets = [bucket["Name"] for bucket in aws.client("s3", region).list_buckets()["Buckets"]]
+        (kept,) = [name for name in buckets if not name.startswith("cdk-")]
+        assert kept.startswith("ecr-pull-through-registry-")
     aws.gone(
-        "AWS::Lambda::Function",
-        "AWS::StepFunctions::StateMachine",
-        "AWS::Scheduler::Schedule",
         "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::Events::Rule",
+        "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup",
+        "AWS::Logs::MetricFilter",
+        "AWS::Logs::ResourcePolicy",
+        "AWS::Scheduler::Schedule",
+        "AWS::StepFunctions::StateMachine",
     )
+    for kind in ("AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
+        aws.record.saw(aws.engine, kind, "DELETE_SKIPPED")
 
 
 def _trust(*accounts: str) -> str:

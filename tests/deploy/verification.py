@@ -24,6 +24,11 @@ class Record:
     done: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     read: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
+    @property
+    def doubtful(self) -> set[tuple[str, str]]:
+        """What an engine says it updated: ministack says so of every resource of a stack, whatever changed in it."""
+        return {(k, e) for k, e in self.done if e.startswith("ministack") and k != "Custom::EcrImageWarmer"}
+
     def saw(self, engine: str, kind: str, state: str) -> None:
         """A resource came to a state."""
         verb = VERBS.get(state)
@@ -40,7 +45,8 @@ class Record:
         yield "| resource type | engine | created | updated | deleted | found as configured by |"
         yield "|---|---|---|---|---|---|"
         for (kind, engine), verbs in sorted(self.done.items()):
-            cells = [_cell(kind, verb, verbs) for verb in ("created", "updated", "deleted")]
+            told = verbs - {"updated"} if (kind, engine) in self.doubtful else verbs
+            cells = [_cell(kind, verb, told) for verb in ("created", "updated", "deleted")]
             read = (
                 ", ".join(f"`{how}`" if how == "check" else how for how in sorted(self.read.get((kind, engine), ())))
                 or "-"
@@ -74,6 +80,7 @@ into engines that stand for AWS on the loopback. What no engine here sees is lis
 ROWS
 
 *Created*, *updated* and *deleted* are the engine's own events, and for stacks that were destroyed what its API says afterwards.
+ministack calls every resource of a changed stack updated: there, only what was seen to change counts.
 *Kept* is what the stacks retain: secrets with tokens, and the bucket with the lists and reports of a warmer.
 
 ## What was done
