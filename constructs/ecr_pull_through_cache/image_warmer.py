@@ -147,12 +147,14 @@ class ImageWarmer(Construct):
         """The state machine; its input is the ``bucket`` and ``key`` of a list."""
         self.schedule = self._make_schedule(schedule) if schedule is not None else None
         """The schedule, if there is one."""
-        self.deployed = self._start_when_deployed() if images else None
-        """What starts a run when a deployment changes the app's list, if it has one."""
+        self.start = self._make_start() if images else None
+        """What starts a run for a deployment, if the app has a list: the function, with its role and log group."""
+        self.deployed = self._start_when_deployed(self.start) if self.start is not None else None
+        """The custom resource by which a deployment that changes the app's list starts a run, if it has one."""
         self.changed = None if images else self._start_when_written()
         """What starts a run when the list in the bucket is written, if that is the list."""
         self.alarms = self._make_alarms()
-        """Alarms on runs that fail and on images that cannot be imported."""
+        """Alarms on runs that fail or cannot be started, and on images that cannot be imported."""
         if alarm_topic is not None:
             for alarm in self.alarms:
                 alarm.add_alarm_action(actions.SnsAction(alarm_topic))
@@ -372,8 +374,7 @@ class ImageWarmer(Construct):
         own = [rules[rule.repository_prefix] for rule in self.mapping.rules if rule.repository_prefix in rules]
         starting.node.add_dependency(self._map_policy, *own)
 
-    def _start_when_deployed(self) -> cdk.CustomResource:
-        bucket, key = self._list
+    def _make_start(self) -> OperationsFunction:
         start = OperationsFunction(
             self,
             "Start",
@@ -382,6 +383,10 @@ class ImageWarmer(Construct):
             timeout=cdk.Duration.minutes(1),
         )
         start.allow("states:StartExecution", on=self.state_machine.state_machine_arn)
+        return start
+
+    def _start_when_deployed(self, start: OperationsFunction) -> cdk.CustomResource:
+        bucket, key = self._list
         resource = cdk.CustomResource(
             self,
             "Deployed",
@@ -425,7 +430,7 @@ class ImageWarmer(Construct):
     def _make_alarms(self) -> tuple[cloudwatch.Alarm, ...]:
         hour = cdk.Duration.hours(1)
         machine = self.state_machine
-        return (
+        alarms = [
             alarm_on(self, "RunsFailed", machine.metric_failed(period=hour), "A run of the warmer failed"),
             alarm_on(self, "RunsTimedOut", machine.metric_timed_out(period=hour), "A run of the warmer took too long"),
             alarm_on(
@@ -434,7 +439,13 @@ class ImageWarmer(Construct):
                 self.metric("ImagesFailed", period=hour),
                 "Images could not be imported; the report in the bucket names them",
             ),
-        )
+        ]
+        if self.start is not None:
+            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+            dropped = self.start.function.metric("AsyncEventsDropped", period=hour, statistic="Sum")
+            told = "A deployment changed the list and its run could not be started; start the state machine"
+            alarms.append(alarm_on(self, "RunNotStarted", dropped, told))
+        return tuple(alarms)
 
 
 def definition(

@@ -23,7 +23,7 @@ def describe(monkeypatch):
 def test_it_says_what_is_warmed_mended_shown_and_emptied(describe):
     shown = describe()
     for line in (
-        "warms        what images.txt of its bucket says, rate(1 day)",
+        "warms        what images.txt of its bucket says, cron(0 2 * * ? *)",
         "warms        3 images, cron(0 3 * * ? *)",
         "mends        repositories that were there before their template",
         "shows        a dashboard of pulls, imports, failures, storage and quotas",
@@ -41,7 +41,7 @@ def test_programs_are_told_too(describe):
     assert day_two == {
         "america": [None, False, False, False],
         "frankfurt": [{"images": 3, "schedule": "cron(0 3 * * ? *)"}, True, False, True],
-        "hub": [{"images": "images.txt of its bucket", "schedule": "rate(1 day)"}, True, True, False],
+        "hub": [{"images": "images.txt of its bucket", "schedule": "cron(0 2 * * ? *)"}, True, True, False],
     }
 
 

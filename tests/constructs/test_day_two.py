@@ -230,6 +230,14 @@ class TestImageWarmer:
         assert {a["MetricName"] for a in alarms} == {"ExecutionsFailed", "ExecutionsTimedOut", "ImagesFailed"}
         assert all(a["AlarmActions"] == [topic.topic_arn] for a in alarms)
 
+    def test_a_topic_is_told_when_no_run_starts_after_a_deployment(self, stack, cache, topic):
+        warmer = self.warmer(stack, cache, images=[PAUSE], alarm_topic=topic)
+        (alarm,) = (
+            a for a in resources(stack, "AWS::CloudWatch::Alarm").values() if a["MetricName"] == "AsyncEventsDropped"
+        )
+        assert alarm["AlarmActions"] == [topic.topic_arn]
+        assert alarm["Dimensions"][0]["Value"] == stack.resolve(warmer.start.function.function_name)
+
     def test_others_start_it_write_its_list_and_read_its_reports(self, stack, cache):
         role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
         warmer = self.warmer(stack, cache)
@@ -510,6 +518,7 @@ IDS_OF_WARMER = [
     "WarmerReportRoleDefaultPolicy4C2D1A70",
     "WarmerRole1C62A1F2",
     "WarmerRoleDefaultPolicyA7A605C9",
+    "WarmerRunNotStarted03F681C0",
     "WarmerRunsFailedB490E995",
     "WarmerRunsTimedOut10F170BB",
     "WarmerScheduleD6F3C310",
