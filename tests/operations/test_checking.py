@@ -511,6 +511,7 @@ def test_repositories_that_were_there_before_their_template(stage):
         ecr.create_repository(repositoryName=name)
     stage.template((ACCOUNT, MAIN), "k8s", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE")
     found = [f for f in json.loads(run("--json", expect=1).stdout) if f["subject"] == "repositories k8s"]
+    assert set(found[0]) == {"registry", "subject", "problem", "credentialArn", "notice"}
     assert [f["problem"] for f in found] == [
         "2 were there before their template is as it is now, k8s/etcd among them (tag mutability of 2); "
         "ecr-pull-through backfill brings it to them"

@@ -185,10 +185,20 @@ def _mended(checker: Checker, finding: Finding, *, yes: bool) -> bool:
 
 def _report(findings: list[Finding], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([vars(finding) for finding in findings], indent=2))
+        print(json.dumps([_entry(finding) for finding in findings], indent=2))
         return
     for finding in findings:
         if finding.notice:
             complain(f"{finding.registry}: {finding.subject}: {finding.problem}")
         else:
             print(f"{finding.registry}: {finding.subject}: {finding.problem}")
+
+
+def _entry(finding: Finding) -> dict[str, object]:
+    return {
+        "registry": finding.registry,
+        "subject": finding.subject,
+        "problem": finding.problem,
+        "credentialArn": finding.credential_arn,
+        "notice": finding.notice,
+    }

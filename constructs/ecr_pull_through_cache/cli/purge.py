@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,8 +111,8 @@ def purge(
     places = {str(place): place for place in _places(plans, plan, prefix)}
     with progress("repositories") as bar:
 
-        def empty(name: str) -> None:
-            _empty(work, name, purger(places[name]), bar)
+        def empty(name: str, *, again: bool = False) -> None:
+            _empty(work, name, purger(places[name]), bar, again=again)
 
         left = len(everywhere(places, empty)) + work.counts["failed"]
         if left or work.counts["used"]:
@@ -122,7 +123,7 @@ def purge(
             if yes:
                 purger(plan.environment).delete_rule(prefix)
                 # What somebody pulled in the meantime has been imported again; without the rule it is the last time.
-                left = len(everywhere(places, empty)) + work.counts["failed"]
+                left = len(everywhere(places, partial(empty, again=True))) + work.counts["failed"]
     if left:
         complain(f"{left} are left; run this again with --since {work.created.isoformat()}")
         raise typer.Exit(1)
@@ -160,8 +161,8 @@ def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) 
     return [*(to for to in plan.replicate_to if not holders.get(to, False)), plan.environment]
 
 
-def _empty(work: _Purge, place: str, purger: Purger, bar: Any) -> None:
-    """Delete the repositories of one registry."""
+def _empty(work: _Purge, place: str, purger: Purger, bar: Any, *, again: bool) -> None:
+    """Delete the repositories of one registry; the second time, what stays is not told again."""
     from ..operations.aws import SignedOut
     from ..operations.parallel import in_order
 
@@ -193,7 +194,8 @@ def _empty(work: _Purge, place: str, purger: Purger, bar: Any) -> None:
     )
     for found, state, reason in in_order(delete, listed, threads=work.concurrency):
         work.counts[state] += 1
-        work.say(place, found.repository, state, reason)
+        if not (again and state == "left"):
+            work.say(place, found.repository, state, reason)
 
 
 def _time(text: str) -> datetime:
