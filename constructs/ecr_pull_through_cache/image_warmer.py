@@ -27,8 +27,9 @@ from constructs import Construct
 from ._checks import refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
+from .errors import UserError
 from .functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
-from .images import CacheMapping, EcrHost, why_not_importable
+from .images import CacheMapping, EcrHost, check_platform, why_not_importable
 from .pull_through_cache_rule import rules_of
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class ImageWarmer(Construct):
     :param report_retention: how long reports are kept in the bucket that is made.
     :param timeout: after which a run has failed.
     :param alarm_topic: topic that is told when a run fails or images cannot be imported.
-    :raises UserError: when an image is not one of the cache, or a number is out of its range.
+    :raises UserError: when an image is not one of the cache, a platform is none, or a number is out of its range.
     """
 
     def __init__(
@@ -108,6 +109,11 @@ class ImageWarmer(Construct):
             raise refuse(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
         if requests_per_second < 0:
             raise refuse(scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for none, and more")
+        try:
+            for platform in platforms:
+                check_platform(platform)
+        except UserError as error:
+            raise refuse(scope, id, str(error)) from None
         for image in images:
             reason = why_not_importable(image, mapping)
             if reason is not None:

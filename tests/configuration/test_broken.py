@@ -308,6 +308,10 @@ CASES = {
         {"registries/main/warm": {"imagesFile": "no/images.txt"}},
         ["registries.main.warm.imagesFile: 'no/images.txt' cannot be read: No such file or directory"],
     ),
+    "a platform without its system": (
+        {"registries/main/warm": {"platforms": ["linux/arm64", "arm64"]}},
+        ["registries.main.warm.platforms[1]: 'arm64' is not a platform; a platform is named like 'linux/arm64'"],
+    ),
     "a schedule in words": (
         {"registries/main/warm": {"schedule": "daily"}},
         ["registries.main.warm.schedule: 'daily' does not look like a schedule: 'rate(1 day)' or 'cron(0 3 * * ? *)'"],

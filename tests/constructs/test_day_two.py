@@ -267,6 +267,7 @@ class TestImageWarmer:
             ),
             ({"images": [f"registry.k8s.io/pause@sha256:{'0' * 64}"]}, "write NAME:TAG@DIGEST"),
             ({"images": ["Nginx"]}, "has an upper-case letter in its repository"),
+            ({"platforms": ["arm64"]}, "'arm64' is not a platform; a platform is named like 'linux/arm64'"),
             ({"max_concurrency": 0}, "max_concurrency is 0; allowed are 1 to 1000"),
             ({"requests_per_second": -1}, "requests_per_second is -1; allowed are 0, for none, and more"),
         ],

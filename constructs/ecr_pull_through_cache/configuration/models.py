@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from ..errors import UserError
-from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_prefix
+from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_platform, check_prefix
 from ..lifecycle import LifecyclePolicy, LifecycleRule
 
 
@@ -71,6 +71,7 @@ Schedule = Annotated[
         description="An expression of EventBridge Scheduler.",
     ),
 ]
+Platform = Annotated[str, AfterValidator(check_platform)]
 SecretName = Annotated[
     str,
     Field(
@@ -204,7 +205,9 @@ class Warm(Model):
     schedule: Schedule | None = Field(
         None, description="When they are imported again: rate(1 day), cron(0 3 * * ? *); not at all if left out."
     )
-    platforms: tuple[str, ...] = Field((), description="Platforms to import, such as linux/arm64; all if left out.")
+    platforms: tuple[Platform, ...] = Field(
+        (), description="Platforms to import, such as linux/arm64; all if left out."
+    )
     referrers: bool = Field(False, description="Whether signatures and bills of materials are imported too.")
     max_concurrency: int = Field(10, ge=1, le=1000, description="How many batches of 20 images at once.")
     requests_per_second: float = Field(200, ge=0, description="Limit of all batches together, 0 for none.")

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ..errors import UserError
 from .mapping import CacheMapping, Reason
 from .reference import ImageReference
+
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", re.ASCII)
+
+
+def check_platform(platform: str) -> str:
+    """A platform as an image index names it: system and architecture, and its variant where there is one.
+
+    https://github.com/opencontainers/image-spec/blob/main/image-index.md
+
+    :param platform: for example ``linux/arm64`` or ``linux/arm/v7``.
+    :raises UserError: when it is none.
+    """
+    if not _PLATFORM.fullmatch(platform):
+        raise UserError(f"{platform!r} is not a platform; a platform is named like 'linux/arm64'")
+    return platform
 
 
 def why_not_importable(image: str, mapping: CacheMapping) -> str | None:
