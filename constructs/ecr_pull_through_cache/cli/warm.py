@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections import Counter
@@ -173,7 +174,7 @@ def _warmer(
     token = EcrToken(here)
     client = RegistryClient(
         host, authorization=token, rate=RateLimit(rate), connections=options.concurrency, url=url,
-        proxy=_proxy(url or f"https://{host}"),
+        proxy=_proxy(url or f"https://{host}"), ca_certs=os.environ.get("AWS_CA_BUNDLE"),
     )  # fmt: skip
     token(False)  # whoever may not have one learns it once, and not for each image
     return Warmer(

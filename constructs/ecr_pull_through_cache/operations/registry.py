@@ -180,6 +180,7 @@ class RegistryClient:
     :param scheme: ``https``, or ``http`` for registries on the loopback.
     :param url: where it is reached, if not under its own host: a proxy's or an endpoint's ``https://HOST[:PORT]``.
     :param proxy: the HTTP proxy on the way there, ``http://[USER:PASSWORD@]HOST:PORT``, if any.
+    :param ca_certs: file of the certificates that are trusted, if not the system's.
     :param timeout: seconds without an answer after which a try has failed.
     """
 
@@ -194,6 +195,7 @@ class RegistryClient:
         scheme: str = "https",
         url: str | None = None,
         proxy: str | None = None,
+        ca_certs: str | None = None,
         timeout: float = 60.0,
     ) -> None:
         self.host = host
@@ -205,8 +207,9 @@ class RegistryClient:
         self._stopped = threading.Event()
         self._base = check_url(url) if url else f"{scheme}://{host}"
         self._pool = _pool(
-            proxy, num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False
-        )
+            proxy, num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False,
+            ca_certs=ca_certs,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close the connections."""
@@ -260,9 +263,7 @@ class RegistryClient:
                     path, accept, renew=renewed and problem.status == 401, again=attempt > 1
                 )
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                problem = RegistryError(
-                    f"{self.host} does not answer: {type(error).__name__}", failure=Failure.NO_ANSWER
-                )
+                problem = self._unanswered(error)
             else:
                 wrong = check(body, headers) if status == 200 else None
                 if status == 200 and wrong is None:
@@ -277,6 +278,19 @@ class RegistryClient:
             if attempt < self._retries.tries:
                 self._pause(self._retries.pause(attempt, asked))
         raise problem
+
+    def _unanswered(self, error: Exception) -> RegistryError:
+        """Why there is no answer.
+
+        :raises RegistryError: when there will be none the next time either.
+        """
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise RegistryError(
+                f"the certificate of {self.host} is not trusted; if a proxy signs it, name the proxy's certificates in "
+                "AWS_CA_BUNDLE",
+                failure=Failure.NO_ANSWER,
+            ) from None
+        return RegistryError(f"{self.host} does not answer: {type(error).__name__}", failure=Failure.NO_ANSWER)
 
     def _pause(self, seconds: float) -> None:
         if self._stopped.is_set() or (seconds > 0 and self._stopped.wait(seconds)):
