@@ -1,4 +1,5 @@
-"""`environments/example.yaml` as it stands: registries of one account, clusters of two others, deployed across accounts."""
+"""`environments/example.yaml`, all but its custom resources: registries of one account, clusters of two others, deployed
+across accounts."""
 
 from __future__ import annotations
 

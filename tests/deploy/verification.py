@@ -93,7 +93,7 @@ ministack calls every resource of a changed stack updated: there, only what was 
 | an upstream with credentials: `check` waits for the token; a new token is no deployment; another secret by `recordedCredentials` and `check --fix --yes` | fakecloud |
 | a resource that fails in the middle: rolled back, and deployed after the cause is gone | fakecloud |
 | the CLI killed before and after its change set is executed: the next deployment finishes the work | fakecloud |
-| `environments/example.yaml` as it stands, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
+| `environments/example.yaml` with its custom resources replaced, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
 | an image pulled through a deployed rule by crane from a registry on the loopback; `inventory`, `warm`, `backfill`, `check` and `purge` on what that made | fakecloud, CNCF registry |
 | somebody else overwrites registry policy and replication: `check` says so, an unchanged deployment leaves it, a changed one writes ours, `destroy` takes theirs along | fakecloud |
 | the stack of a warmed registry: its custom resources answer, `RepositoryBackfill` settles what was there before, the state machine imports the list through the function, a longer list is imported when it is deployed, `CacheRemoval` empties the cache when the stack is destroyed | ministack, with fakecloud as ECR and a CNCF registry as upstream |
