@@ -193,14 +193,16 @@ class ImageWarmer(Construct):
 
         :param grantee: a role, user or group.
         """
-        return self.bucket.grant_put(grantee, LIST_KEY)
+        put = self.bucket.grant_put(grantee, LIST_KEY)
+        return self._let_use_key(put, grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let somebody read the reports.
 
         :param grantee: a role, user or group.
         """
-        return self.bucket.grant_read(grantee, f"{REPORTS}*")
+        read = self.bucket.grant_read(grantee, f"{REPORTS}*")
+        return self._let_use_key(read, grantee, "kms:Decrypt")
 
     def metric(self, name: str, **options: Any) -> cloudwatch.Metric:
         """A metric of the runs' reports.
@@ -212,6 +214,12 @@ class ImageWarmer(Construct):
         return cloudwatch.Metric(
             namespace=NAMESPACE, metric_name=name, dimensions_map=machine, **{"statistic": "Sum", **options}
         )
+
+    def _let_use_key(self, grant: iam.Grant, grantee: iam.IGrantable, *allowed: str) -> iam.Grant:
+        """Where the bucket knows its key, its own grant says so already."""
+        if self.encryption_key is None or self.bucket.encryption_key is not None:
+            return grant
+        return grant.combine(self.encryption_key.grant(grantee, *allowed))
 
     @property
     def _list(self) -> tuple[str, str]:

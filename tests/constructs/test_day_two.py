@@ -220,9 +220,14 @@ class TestImageWarmer:
     def test_the_key_of_a_bucket_of_ones_own_is_used_where_the_bucket_does_not_know_it(self, stack, cache):
         key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/1234abcd")
         own = s3.Bucket.from_bucket_name(stack, "Own", "lists")
-        self.warmer(stack, cache, bucket=own, encryption_key=key)
-        for role in ("WarmerRole", "WarmerReportRole"):
+        warmer = self.warmer(stack, cache, bucket=own, encryption_key=key)
+        writer = iam.Role(stack, "Writer", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        reader = iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        warmer.grant_write_list(writer)
+        warmer.grant_read_reports(reader)
+        for role in ("WarmerRole", "WarmerReportRole", "WriterDefault", "ReaderDefault"):
             assert allowed(stack, role)["kms:Decrypt"] == key.key_arn
+        assert "kms:GenerateDataKey" not in allowed(stack, "ReaderDefault")
 
     def test_a_topic_is_told_of_runs_and_images_that_fail(self, stack, cache, topic):
         self.warmer(stack, cache, alarm_topic=topic)
