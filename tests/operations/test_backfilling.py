@@ -429,6 +429,20 @@ def test_where_ten_run_already_it_waits_for_one_to_end(stage, monkeypatch):
     assert run("--replication", "--yes").stdout.count("10 of 10 replicated") == 2
 
 
+def test_waiting_for_one_to_end_can_be_given_up(stage, at_once):
+    backfiller = replicating.ReplicationBackfiller(stage.client("ecr", MAIN, account=ACCOUNT))
+    waits = iter([None, UserError("stopped")])
+
+    def on_wait():
+        if (given_up := next(waits)) is not None:
+            raise given_up
+
+    stage.fault = lambda call: "LimitExceededException" if call.operation == "StartReplicationBackfill" else None
+    with pytest.raises(UserError, match="stopped"):
+        backfiller.start(replicating.Destination(account=ACCOUNT, region=WEST), on_wait=on_wait)
+    assert set(started(stage)) == {WEST}
+
+
 def test_images_that_were_not_replicated_are_named(stage, at_once):
     run("--replication", "--yes", "--no-wait")
     first = stage.backfills[ACCOUNT, MAIN][0]

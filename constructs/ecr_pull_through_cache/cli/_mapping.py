@@ -75,11 +75,13 @@ def cluster_of(config: Path | None, cluster: str | None) -> ClusterPlan:
     from ..configuration import load
 
     clusters = load(config).clusters
+    if not clusters:
+        raise UserError(f"{config}: there is no cluster in it; give --registry HOST --cache PREFIX=UPSTREAM instead")
     if cluster is None and len(clusters) == 1:
         return next(iter(clusters.values()))
     if cluster is None or cluster not in clusters:
         given = "no cluster is given" if cluster is None else f"there is no cluster {cluster!r}"
-        raise UserError(f"{config}: {given}; give --cluster with one of {', '.join(clusters) or 'none'}")
+        raise UserError(f"{config}: {given}; give --cluster with one of {', '.join(clusters)}")
     return clusters[cluster]
 
 

@@ -236,7 +236,7 @@ def _follow(
     filler: ReplicationBackfiller, to: Destination, on_progress: Callable[[int, int], None], *, wait: bool
 ) -> Iterator[tuple[str, str]]:
     """What came of it, and what did not."""
-    now = filler.start(to)
+    now = filler.start(to, on_wait=lambda: on_progress(0, 0))
     if not wait:
         yield "made", f"replication backfill {now.id}: {now.status}"
         return

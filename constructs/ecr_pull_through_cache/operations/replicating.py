@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_StartReplicationBa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,9 +110,10 @@ class ReplicationBackfiller:
         )
         return running[0] if running else ended[0][1] if ended else None
 
-    def start(self, destination: Destination) -> ReplicationBackfill:
+    def start(self, destination: Destination, *, on_wait: Callable[[], None] = lambda: None) -> ReplicationBackfill:
         """Start one, or find the one that runs; wait where ten run already.
 
+        :param on_wait: called before each pause; what it raises ends the wait.
         :raises AwsError: when the destination is not in the deployed configuration, or ECR refuses.
         """
         if destination not in self.destinations():
@@ -132,6 +133,7 @@ class ReplicationBackfiller:
                 if code not in ("ReplicationBackfillInProgressException", "LimitExceededException"):
                     raise said(error, call="ecr:StartReplicationBackfill") from None
                 # Somebody else was first, or ten run already: look again in a while.
+                on_wait()
                 time.sleep(self._poll)
             except BotoCoreError as error:
                 raise said(error, call="ecr:StartReplicationBackfill") from None
