@@ -96,12 +96,19 @@ class CacheDashboard(Construct):
         """Every import that ECR tells of."""
         self.rule = self._make_rule()
         """The rule that writes ECR's events there."""
-        self.imports = self._count("ImportsDone", '{ $.detail.sync-status = "SUCCESS" }')
+        self.metric_filters = (
+            self._count("ImportsDone", '{ $.detail.sync-status = "SUCCESS" }'),
+            self._count("ImportsFailed", '{ $.detail.sync-status != "SUCCESS" }'),
+        )
+        """What counts in the log group."""
+        self.imports = self.metric("ImportsDone", period=_HOUR, statistic="Sum")
         """How many imports succeeded."""
-        self.failures = self._count("ImportsFailed", '{ $.detail.sync-status != "SUCCESS" }')
+        self.failures = self.metric("ImportsFailed", period=_HOUR, statistic="Sum")
         """How many did not."""
         self.measure = self._make_measure(prefixes)
         """What counts: the function, with its role and log group."""
+        self.schedule_role = self._make_schedule_role()
+        """The role by which the schedule invokes it."""
         self.schedule = self._make_schedule()
         """When it counts."""
         self.alarms = self._make_alarms(imports_failed, quota_used)
@@ -170,8 +177,8 @@ class CacheDashboard(Construct):
         )
         return rule
 
-    def _count(self, name: str, pattern: str) -> cloudwatch.Metric:
-        logs.CfnMetricFilter(
+    def _count(self, name: str, pattern: str) -> logs.CfnMetricFilter:
+        return logs.CfnMetricFilter(
             self,
             name,
             log_group_name=self.log_group.log_group_name,
@@ -182,7 +189,6 @@ class CacheDashboard(Construct):
                 )
             ],
         )
-        return self.metric(name, period=_HOUR, statistic="Sum")
 
     def _make_measure(self, prefixes: Sequence[str]) -> OperationsFunction:
         measure = OperationsFunction(
@@ -199,7 +205,7 @@ class CacheDashboard(Construct):
         measure.allow("ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas", on="*")
         return measure
 
-    def _make_schedule(self) -> scheduler.CfnSchedule:
+    def _make_schedule_role(self) -> iam.Role:
         registry = CacheRegistry.of_stack(self)
         role = iam.Role(
             self,
@@ -211,6 +217,9 @@ class CacheDashboard(Construct):
         )
         arn = self.measure.function.function_arn
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]))
+        return role
+
+    def _make_schedule(self) -> scheduler.CfnSchedule:
         return scheduler.CfnSchedule(
             self,
             "Schedule",
@@ -219,7 +228,9 @@ class CacheDashboard(Construct):
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                 mode="FLEXIBLE", maximum_window_in_minutes=60
             ),
-            target=scheduler.CfnSchedule.TargetProperty(arn=arn, role_arn=role.role_arn),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self.measure.function.function_arn, role_arn=self.schedule_role.role_arn
+            ),
             description="Counts what the pull through cache holds",
         )
 

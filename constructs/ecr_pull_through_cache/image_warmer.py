@@ -151,13 +151,21 @@ class ImageWarmer(Construct):
         """What the state machine may do."""
         self.state_machine = self._make_state_machine(max_concurrency, timeout or cdk.Duration.hours(12))
         """The state machine; its input is the ``bucket`` and ``key`` of a list."""
-        self.schedule = self._make_schedule(schedule) if schedule is not None else None
+        self.map_policy = self._make_map_policy()
+        """What it may do with itself, for batches are runs of it too."""
+        self.schedule_role = self._may_start("ScheduleRole", "scheduler") if schedule is not None else None
+        """The role by which the schedule starts a run, if there is one."""
+        self.schedule: scheduler.CfnSchedule | None = None
         """The schedule, if there is one."""
+        if schedule is not None and self.schedule_role is not None:
+            self.schedule = self._make_schedule(schedule, self.schedule_role)
         self.start = self._make_start() if images else None
         """What starts a run for a deployment, if the app has a list: the function, with its role and log group."""
         self.deployed = self._start_when_deployed(self.start) if self.start is not None else None
         """The custom resource by which a deployment that changes the app's list starts a run, if it has one."""
-        self.changed = None if images else self._start_when_written()
+        self.changed_role = None if images else self._may_start("ChangedRole", "events")
+        """The role by which a run is started when the list in the bucket is written, if that is the list."""
+        self.changed = self._start_when_written(self.changed_role) if self.changed_role is not None else None
         """What starts a run when the list in the bucket is written, if that is the list."""
         self.alarms = self._make_alarms()
         """Alarms on runs that fail or cannot be started, and on images that cannot be imported."""
@@ -315,7 +323,7 @@ class ImageWarmer(Construct):
             timeout_seconds=timeout.to_seconds(),
             partition=_here(self).partition,
         )
-        machine = sfn.StateMachine(
+        return sfn.StateMachine(
             self,
             "Resource",
             definition_body=sfn.DefinitionBody.from_string(cdk.Stack.of(self).to_json_string(states)),
@@ -323,11 +331,14 @@ class ImageWarmer(Construct):
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=self.log_group, level=sfn.LogLevel.ALL),
         )
+
+    def _make_map_policy(self) -> iam.Policy:
+        machine = self.state_machine
         here = _here(self)
         runs = f"arn:{here.partition}:states:{here.region}:{here.account}:execution:{machine.state_machine_name}"
         # A policy of its own, for it names the state machine, which waits for the role's other one.
         # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
-        self._map_policy = iam.Policy(
+        return iam.Policy(
             self,
             "MapPolicy",
             roles=[self.role],
@@ -342,7 +353,6 @@ class ImageWarmer(Construct):
                 ),
             ],
         )
-        return machine
 
     def _may_start(self, id: str, service: str) -> iam.Role:
         """The role by which a service of this account starts a run."""
@@ -350,7 +360,7 @@ class ImageWarmer(Construct):
             self,
             id,
             assumed_by=iam.ServicePrincipal(
-                service, conditions={"StringEquals": {"aws:SourceAccount": _here(self).account}}
+                f"{service}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": _here(self).account}}
             ),
             description="Starts the state machine that warms the pull through cache",
         )
@@ -359,7 +369,7 @@ class ImageWarmer(Construct):
         )
         return role
 
-    def _make_schedule(self, expression: scheduler.ScheduleExpression) -> scheduler.CfnSchedule:
+    def _make_schedule(self, expression: scheduler.ScheduleExpression, role: iam.Role) -> scheduler.CfnSchedule:
         bucket, key = self._list
         schedule = scheduler.CfnSchedule(
             self,
@@ -373,7 +383,7 @@ class ImageWarmer(Construct):
             ),
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=self.state_machine.state_machine_arn,
-                role_arn=self._may_start("ScheduleRole", "scheduler.amazonaws.com").role_arn,
+                role_arn=role.role_arn,
                 input=cdk.Stack.of(self).to_json_string({"bucket": bucket, "key": key}),
             ),
             description="Imports images into the pull through cache",
@@ -386,7 +396,7 @@ class ImageWarmer(Construct):
         """Nothing is imported before there is a rule that does it, and before the state machine may."""
         rules = rules_of(self)
         own = [rules[rule.repository_prefix] for rule in self.mapping.rules if rule.repository_prefix in rules]
-        starting.node.add_dependency(self._map_policy, *own)
+        starting.node.add_dependency(self.map_policy, *own)
 
     def _make_start(self) -> OperationsFunction:
         start = OperationsFunction(
@@ -418,7 +428,7 @@ class ImageWarmer(Construct):
         self._let_wait_for_rules(resource)
         return resource
 
-    def _start_when_written(self) -> events.CfnRule:
+    def _start_when_written(self, role: iam.Role) -> events.CfnRule:
         bucket, key = self._list
         return events.CfnRule(
             self,
@@ -434,7 +444,7 @@ class ImageWarmer(Construct):
                 events.CfnRule.TargetProperty(
                     id="StateMachine",
                     arn=self.state_machine.state_machine_arn,
-                    role_arn=self._may_start("ChangedRole", "events.amazonaws.com").role_arn,
+                    role_arn=role.role_arn,
                     input=cdk.Stack.of(self).to_json_string({"bucket": bucket, "key": key}),
                 )
             ],

@@ -464,6 +464,22 @@ def test_cdk_nag_finds_nothing_in_the_others(tmp_path):
     assert nag(app, tmp_path) == []
 
 
+@pytest.mark.parametrize("images", [(), (PAUSE,)])
+def test_every_part_can_be_reached_as_an_attribute(stack, cache, images):
+    templates = list(cache.templates.values())
+    warmer = ImageWarmer(stack, "Warmer", mapping=cache.mapping(), schedule=DAILY, images=images)
+    made = (
+        warmer,
+        RepositoryBackfill(stack, "Backfill", templates=templates),
+        CacheRemoval(stack, "Removal", rules=list(cache.rules.values()), templates=templates),
+        CacheDashboard(stack, "Dashboard", repository_prefixes=["k8s"], warmer=warmer),
+    )
+    for construct in made:
+        values = [v if isinstance(v, tuple) else (v,) for k, v in vars(construct).items() if not k.startswith("_")]
+        paths = {v.node.path for value in values for v in value if hasattr(v, "node")}
+        assert {child.node.path for child in construct.node.children} <= paths
+
+
 def test_tokens_are_welcome_everywhere(app):
     stack = cdk.Stack(app, "Agnostic")
     cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
