@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,6 +146,45 @@ def said(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
     return AwsError(sentence.format(call=call, said=f": {message}" if message else ""))
 
 
+def ask(client: Any, operation: str, *, absent: Collection[str] = (), **arguments: Any) -> Any:
+    """What AWS answers to a call; ``None`` where it says that there is nothing of that kind.
+
+    :param client: client of the service.
+    :param operation: the client's method, such as ``describe_repositories``.
+    :param absent: codes of the errors that say so.
+    :param arguments: the call's arguments.
+    :raises AwsError: when AWS refuses.
+    """
+    try:
+        return getattr(client, operation)(**arguments)
+    except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
+            return None
+        raise said(error, call=_permission(client, operation)) from None
+
+
+def listed(client: Any, operation: str, key: str, *, page: int | None = None, **arguments: Any) -> Iterator[Any]:
+    """All that AWS lists, page by page.
+
+    :param client: client of the service.
+    :param operation: the client's method.
+    :param key: what holds the list in the answer.
+    :param page: how many to ask for at once; what AWS gives if left out.
+    :param arguments: the call's arguments.
+    :raises AwsError: when AWS refuses.
+    """
+    size = {} if page is None else {"PageSize": page}
+    try:
+        for answer in client.get_paginator(operation).paginate(**arguments, PaginationConfig=size):
+            yield from answer.get(key, ())
+    except (ClientError, BotoCoreError) as error:
+        raise said(error, call=_permission(client, operation)) from None
+
+
+def _permission(client: Any, operation: str) -> str:
+    return f"{client.meta.service_model.signing_name}:{client.meta.method_to_api_mapping[operation]}"
+
+
 class EcrToken:
     """The ``Authorization`` header of a registry, renewed before it expires and when it is refused.
 
@@ -175,10 +214,7 @@ class EcrToken:
             return self._header
 
     def _renew(self, now: float) -> None:
-        try:
-            data = self._ecr.get_authorization_token()["authorizationData"][0]
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:GetAuthorizationToken") from None
+        data = ask(self._ecr, "get_authorization_token")["authorizationData"][0]
         self._header = f"Basic {data['authorizationToken']}"
         self._until = data["expiresAt"].timestamp()
         self._renewed = now
@@ -202,14 +238,13 @@ class EcrLayers:
         """
         found: set[str] = set()
         for start in range(0, len(digests), _BATCH):
-            try:
-                answer = self._ecr.batch_check_layer_availability(
-                    registryId=self._account,
-                    repositoryName=repository,
-                    layerDigests=list(digests[start : start + _BATCH]),
-                )
-            except (ClientError, BotoCoreError) as error:
-                raise said(error, call="ecr:BatchCheckLayerAvailability") from None
+            answer = ask(
+                self._ecr,
+                "batch_check_layer_availability",
+                registryId=self._account,
+                repositoryName=repository,
+                layerDigests=list(digests[start : start + _BATCH]),
+            )
             found |= {layer["layerDigest"] for layer in answer["layers"] if layer["layerAvailability"] == "AVAILABLE"}
         return [digest for digest in digests if digest not in found]
 
@@ -278,10 +313,7 @@ class Sessions:
             return self._base.client("sts", region_name=region, config=_RETRIES)
 
     def _mine(self, account: str, region: str) -> boto3.Session:
-        try:
-            self._own = self._own or self._sts(region).get_caller_identity()["Account"]
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="sts:GetCallerIdentity") from None
+        self._own = self._own or ask(self._sts(region), "get_caller_identity")["Account"]
         if self._own != account:
             raise AwsError(f"the credentials are those of {self._own}, not of {account}; give --assume-role NAME")
         return self._base

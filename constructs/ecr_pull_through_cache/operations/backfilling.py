@@ -16,19 +16,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..errors import UserError
 from ..images import ROOT
-from .aws import SignedOut, said
+from .aws import SignedOut, ask, listed
 from .parallel import THREADS, in_order
 from .policies import canonical, statements_of
 
 REPLACEABLE = ("lifecycle policy", "tag mutability", "tags")
 """Settings that stay as somebody made them, unless they are to be replaced."""
 
-_NONE = {"RepositoryPolicyNotFoundException", "LifecyclePolicyNotFoundException"}
-_GONE = "RepositoryNotFoundException"
+_NONE = frozenset(
+    {"RepositoryPolicyNotFoundException", "LifecyclePolicyNotFoundException", "RepositoryNotFoundException"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,14 +123,14 @@ class Backfiller:
         self._ask_for(change.operation, **change.arguments)
 
     def _templates(self) -> dict[str, Any]:
-        listed = self._pages("describe_repository_creation_templates", "repositoryCreationTemplates")
-        return {template["prefix"]: template for template in listed}
+        templates = listed(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
+        return {template["prefix"]: template for template in templates}
 
     def _repositories(self, prefixes: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
         templates = self._templates()
         if not templates:
             return
-        for repository in self._pages("describe_repositories", "repositories", PageSize=1000):
+        for repository in listed(self._ecr, "describe_repositories", "repositories", page=1000):
             template = template_of(repository["repositoryName"], templates)
             if template is not None and (not prefixes or template["prefix"] in prefixes):
                 yield repository, template
@@ -214,21 +213,7 @@ class Backfiller:
 
     def _ask_for(self, operation: str, **arguments: Any) -> Any:
         """What ECR answers, ``None`` where there is nothing of that kind or the repository is gone."""
-        try:
-            return getattr(self._ecr, operation)(**arguments)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {*_NONE, _GONE}:
-                return None
-            raise said(error, call=f"ecr:{_camel(operation)}") from None
-        except BotoCoreError as error:
-            raise said(error, call=f"ecr:{_camel(operation)}") from None
-
-    def _pages(self, operation: str, key: str, **pagination: int) -> Iterator[Any]:
-        try:
-            for page in self._ecr.get_paginator(operation).paginate(PaginationConfig=pagination):
-                yield from page[key]
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call=f"ecr:{_camel(operation)}") from None
+        return ask(self._ecr, operation, absent=_NONE, **arguments)
 
 
 def merge_policies(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,7 +252,3 @@ def template_of(repository: str, templates: Mapping[str, Any]) -> Any:
 
 def _patterns(settings: Mapping[str, Any]) -> set[str]:
     return {entry["filter"] for entry in settings.get("imageTagMutabilityExclusionFilters") or []}
-
-
-def _camel(operation: str) -> str:
-    return "".join(part.capitalize() for part in operation.split("_"))

@@ -15,7 +15,7 @@ from .. import quotas
 from ..errors import UserError
 from ..images import ROOT
 from ..permissions import SECRET_PREFIX
-from .aws import AwsError, SignedOut, said
+from .aws import AwsError, SignedOut, ask, listed, said
 from .backfilling import Backfiller, Change, Failed, template_of
 from .parallel import THREADS, in_order
 from .policies import allows, same
@@ -232,8 +232,8 @@ class Checker:
         """
         before = datetime.now(UTC) - timedelta(days=days)
         prefixes = dict.fromkeys(expected.templates, True)
-        listed = (r for page in self._pages("describe_repositories", PageSize=1000) for r in page["repositories"])
-        there = [r for r in listed if template_of(r["repositoryName"], prefixes)]
+        repositories = listed(self._ecr, "describe_repositories", "repositories", page=1000)
+        there = [r for r in repositories if template_of(r["repositoryName"], prefixes)]
         on_progress(0, len(there))
 
         def look(repository: Mapping[str, Any]) -> str | UserError | None:
@@ -286,9 +286,9 @@ class Checker:
 
         :raises AwsError: when ECR refuses.
         """
-        self._ask(
-            self._ecr.update_pull_through_cache_rule,
-            "ecr:UpdatePullThroughCacheRule",
+        ask(
+            self._ecr,
+            "update_pull_through_cache_rule",
             ecrRepositoryPrefix=finding.prefix,
             credentialArn=finding.credential_arn,
         )
@@ -296,8 +296,7 @@ class Checker:
     def _rules(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         there = {
             rule["ecrRepositoryPrefix"].rstrip("/"): rule
-            for page in self._pages("describe_pull_through_cache_rules")
-            for rule in page["pullThroughCacheRules"]
+            for rule in listed(self._ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules")
         }
         used = len(there)
         for rule in expected.rules:
@@ -320,11 +319,8 @@ class Checker:
         for problem in _differences(rule, found):
             yield problem, None
         yield from self._credential(rule, found)
-        answer = self._ask(
-            self._ecr.validate_pull_through_cache_rule,
-            "ecr:ValidatePullThroughCacheRule",
-            ecrRepositoryPrefix=found["ecrRepositoryPrefix"],
-        )
+        prefix = found["ecrRepositoryPrefix"]
+        answer = ask(self._ecr, "validate_pull_through_cache_rule", ecrRepositoryPrefix=prefix)
         if not answer.get("isValid"):
             yield f"ECR cannot reach its upstream: {answer.get('failure', 'it does not say why')}", None
 
@@ -353,22 +349,11 @@ class Checker:
 
     def _secret(self, operation: str, id: str) -> Any:
         """What Secrets Manager answers, ``None`` where there is nothing."""
-        call = "secretsmanager:" + "".join(part.capitalize() for part in operation.split("_"))
-        try:
-            return getattr(self._secrets, operation)(SecretId=id)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return None
-            raise said(error, call=call) from None
-        except BotoCoreError as error:
-            raise said(error, call=call) from None
+        return ask(self._secrets, operation, absent=["ResourceNotFoundException"], SecretId=id)
 
     def _templates(self, expected: ExpectedRegistry) -> Iterator[Finding]:
-        there = {
-            template["prefix"].rstrip("/"): template
-            for page in self._pages("describe_repository_creation_templates")
-            for template in page["repositoryCreationTemplates"]
-        }
+        templates = listed(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
+        there = {template["prefix"].rstrip("/"): template for template in templates}
         for prefix, wanted in sorted(expected.templates.items()):
             found = there.pop(prefix, None)
             problems = [f"is not there; {_DEPLOY}"] if found is None else _template_differences(wanted, found)
@@ -383,15 +368,11 @@ class Checker:
     def _registry_policy(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         if not expected.registry_policy:
             return
-        try:
-            policy = json.loads(self._ecr.get_registry_policy()["policyText"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "RegistryPolicyNotFoundException":
-                raise said(error, call="ecr:GetRegistryPolicy") from None
+        answer = ask(self._ecr, "get_registry_policy", absent=["RegistryPolicyNotFoundException"])
+        if answer is None:
             yield Finding(registry=expected.name, subject="registry policy", problem=f"is not there; {_DEPLOY}")
             return
-        except BotoCoreError as error:
-            raise said(error, call="ecr:GetRegistryPolicy") from None
+        policy = json.loads(answer["policyText"])
         for statement in expected.registry_policy:
             if not allows(policy, statement):
                 problem = (
@@ -401,7 +382,7 @@ class Checker:
                 yield Finding(registry=expected.name, subject="registry policy", problem=problem)
 
     def _replication(self, expected: ExpectedRegistry) -> Iterator[Finding]:
-        answer = self._ask(self._ecr.describe_registry, "ecr:DescribeRegistry")
+        answer = ask(self._ecr, "describe_registry")
         rules = answer.get("replicationConfiguration", {}).get("rules", [])
         there: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
         for rule in rules:
@@ -418,7 +399,7 @@ class Checker:
     def _scanning(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         if expected.scanning is None:
             return
-        answer = self._ask(self._ecr.get_registry_scanning_configuration, "ecr:GetRegistryScanningConfiguration")
+        answer = ask(self._ecr, "get_registry_scanning_configuration")
         there = answer.get("scanningConfiguration", {})
         if there.get("scanType") != expected.scanning:
             problem = f"is {there.get('scanType')} and should be {expected.scanning}; deploy, or see who else owns it"
@@ -428,19 +409,6 @@ class Checker:
         ):
             problem = "does not scan every repository when an image arrives; deploy, or see who else owns it"
             yield Finding(registry=expected.name, subject="scanning", problem=problem)
-
-    def _pages(self, operation: str, **pagination: int) -> Iterator[Any]:
-        call = "ecr:" + "".join(part.capitalize() for part in operation.split("_"))
-        try:
-            yield from self._ecr.get_paginator(operation).paginate(PaginationConfig=pagination)
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call=call) from None
-
-    def _ask(self, operation: Any, call: str, **arguments: Any) -> Any:
-        try:
-            return operation(**arguments)
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call=call) from None
 
 
 class NodeChecker:
@@ -464,17 +432,12 @@ class NodeChecker:
         :raises AwsError: when IAM cannot be asked.
         """
         subject = f"role {expected.role}"
-        try:
-            arn = self._iam.get_role(RoleName=expected.role)["Role"]["Arn"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchEntity":
-                raise said(error, call="iam:GetRole") from None
-            yield Finding(
-                registry=expected.cluster, subject=subject, problem="is not there; make it, or correct its name"
-            )
+        answer = ask(self._iam, "get_role", absent=["NoSuchEntity"], RoleName=expected.role)
+        if answer is None:
+            problem = "is not there; make it, or correct its name"
+            yield Finding(registry=expected.cluster, subject=subject, problem=problem)
             return
-        except BotoCoreError as error:
-            raise said(error, call="iam:GetRole") from None
+        arn = answer["Role"]["Arn"]
         decisions = self._decisions(arn, (*expected.allowed, *expected.denied), expected.resources)
         missing = [action for action in expected.allowed if decisions[action] != {"allowed"}]
         if missing:
@@ -488,16 +451,12 @@ class NodeChecker:
     def _decisions(self, arn: str, actions: Iterable[str], resources: Iterable[str]) -> Mapping[str, set[str]]:
         """What the simulator says of each action, over all resources."""
         found: dict[str, set[str]] = defaultdict(set)
-        try:
-            pages = self._iam.get_paginator("simulate_principal_policy").paginate(
-                PolicySourceArn=arn, ActionNames=list(dict.fromkeys(actions)), ResourceArns=list(resources)
-            )
-            for page in pages:
-                for result in page["EvaluationResults"]:
-                    each = [part["EvalResourceDecision"] for part in result.get("ResourceSpecificResults") or ()]
-                    found[result["EvalActionName"]].update(each or [result["EvalDecision"]])
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="iam:SimulatePrincipalPolicy") from None
+        asked: dict[str, Any] = {
+            "PolicySourceArn": arn, "ActionNames": list(dict.fromkeys(actions)), "ResourceArns": list(resources),
+        }  # fmt: skip
+        for result in listed(self._iam, "simulate_principal_policy", "EvaluationResults", **asked):
+            each = [part["EvalResourceDecision"] for part in result.get("ResourceSpecificResults") or ()]
+            found[result["EvalActionName"]].update(each or [result["EvalDecision"]])
         return found
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from .aws import said
+from .aws import ask
 from .registry import Failure, RegistryError
 
 _ABSENT = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
@@ -34,13 +32,9 @@ class EcrImages:
         :raises AwsError: when ECR does not say.
         """
         image = {"imageDigest" if ":" in reference else "imageTag": reference}
-        try:
-            answer = self._ecr.describe_images(registryId=self._account, repositoryName=repository, imageIds=[image])
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _ABSENT:
-                return None
-            raise said(error, call="ecr:DescribeImages") from None
-        return next((str(details["imageDigest"]) for details in answer["imageDetails"]), None)
+        asked = {"registryId": self._account, "repositoryName": repository, "imageIds": [image]}
+        answer = ask(self._ecr, "describe_images", absent=_ABSENT, **asked)
+        return next((str(details["imageDigest"]) for details in answer["imageDetails"]), None) if answer else None
 
 
 class EcrReplicas:
@@ -100,10 +94,7 @@ class EcrReplicas:
         if self._given is not None:
             return self._given
         if self._rules is None:
-            try:
-                self._rules = self._ecr.describe_registry()["replicationConfiguration"]["rules"]
-            except (ClientError, BotoCoreError) as error:
-                raise said(error, call="ecr:DescribeRegistry") from None
+            self._rules = ask(self._ecr, "describe_registry")["replicationConfiguration"]["rules"]
         return [
             (destination["registryId"], destination["region"])
             for rule in self._rules
@@ -113,14 +104,10 @@ class EcrReplicas:
         ]
 
     def _states(self, repository: str, digest: str) -> dict[tuple[str, str], tuple[str, str]]:
-        try:
-            answer = self._ecr.describe_image_replication_status(
-                registryId=self._account, repositoryName=repository, imageId={"imageDigest": digest}
-            )
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _ABSENT:
-                return {}  # the import is not finished: nothing can have been replicated
-            raise said(error, call="ecr:DescribeImageReplicationStatus") from None
+        asked = {"registryId": self._account, "repositoryName": repository, "imageId": {"imageDigest": digest}}
+        answer = ask(self._ecr, "describe_image_replication_status", absent=_ABSENT, **asked)
+        if answer is None:
+            return {}  # the import is not finished: nothing can have been replicated
         return {
             (status["registryId"], status["region"]): (status["status"], status.get("failureCode", ""))
             for status in answer.get("replicationStatuses", ())

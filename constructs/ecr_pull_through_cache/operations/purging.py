@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..errors import UserError
 from ..images import ROOT
-from .aws import SignedOut, said
+from .aws import SignedOut, ask, listed
 from .backfilling import template_of
 from .parallel import THREADS, in_order
+
+_NO_RULE = "PullThroughCacheRuleNotFoundException"
+_GONE = "RepositoryNotFoundException"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +58,9 @@ class Purger:
             raise UserError(
                 "a rule without a prefix shares the registry with everything else; delete its repositories by name"
             )
-        try:
-            rules = self._ecr.describe_pull_through_cache_rules(ecrRepositoryPrefixes=[prefix])["pullThroughCacheRules"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "PullThroughCacheRuleNotFoundException":
-                return None
-            raise said(error, call="ecr:DescribePullThroughCacheRules") from None
-        except BotoCoreError as error:
-            raise said(error, call="ecr:DescribePullThroughCacheRules") from None
+        asked = {"ecrRepositoryPrefixes": [prefix]}
+        answer = ask(self._ecr, "describe_pull_through_cache_rules", absent=[_NO_RULE], **asked)
+        rules = answer["pullThroughCacheRules"] if answer else []
         created: datetime | None = rules[0]["createdAt"] if rules else None
         return created
 
@@ -73,13 +69,8 @@ class Purger:
 
         :raises AwsError: when rules cannot be listed.
         """
-        try:
-            pages = self._ecr.get_paginator("describe_pull_through_cache_rules").paginate()
-            known = [
-                rule["ecrRepositoryPrefix"].rstrip("/") for page in pages for rule in page["pullThroughCacheRules"]
-            ]
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:DescribePullThroughCacheRules") from None
+        rules = listed(self._ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules")
+        known = (rule["ecrRepositoryPrefix"].rstrip("/") for rule in rules)
         return frozenset(other for other in known if other.startswith(f"{prefix}/"))
 
     def find(
@@ -121,20 +112,13 @@ class Purger:
                 yield found
 
     def _under(self, prefix: str) -> Iterator[Mapping[str, Any]]:
-        try:
-            for page in self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000}):
-                for repository in page["repositories"]:
-                    if repository["repositoryName"].startswith(f"{prefix}/"):
-                        yield repository
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:DescribeRepositories") from None
+        for repository in listed(self._ecr, "describe_repositories", "repositories", page=1000):
+            if repository["repositoryName"].startswith(f"{prefix}/"):
+                yield repository
 
     def _templates(self) -> dict[str, Any]:
-        try:
-            pages = self._ecr.get_paginator("describe_repository_creation_templates").paginate()
-            return {t["prefix"]: t for page in pages for t in page["repositoryCreationTemplates"]}
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:DescribeRepositoryCreationTemplates") from None
+        templates = listed(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
+        return {template["prefix"]: template for template in templates}
 
     def _judge(self, repository: Mapping[str, Any], created: datetime, templates: Mapping[str, Any]) -> Found | None:
         """Whether the rule may have made a repository; ``None`` for one that is gone."""
@@ -158,31 +142,13 @@ class Purger:
         return Found(repository=name, removable=not missing, reason=reason)
 
     def _tags(self, arn: str) -> set[str] | None:
-        try:
-            return {tag["Key"] for tag in self._ecr.list_tags_for_resource(resourceArn=arn)["tags"]}
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "RepositoryNotFoundException":
-                return None
-            raise said(error, call="ecr:ListTagsForResource") from None
-        except BotoCoreError as error:
-            raise said(error, call="ecr:ListTagsForResource") from None
+        answer = ask(self._ecr, "list_tags_for_resource", absent=[_GONE], resourceArn=arn)
+        return None if answer is None else {tag["Key"] for tag in answer["tags"]}
 
     def delete_repository(self, name: str) -> None:
         """Delete a repository with its images; one that is gone already is as good."""
-        self._gone("delete_repository", "RepositoryNotFoundException", repositoryName=name, force=True)
+        ask(self._ecr, "delete_repository", absent=[_GONE], repositoryName=name, force=True)
 
     def delete_rule(self, prefix: str) -> None:
         """Delete a rule; one that is gone already is as good. Last of all: without it nobody knows what it made."""
-        self._gone(
-            "delete_pull_through_cache_rule", "PullThroughCacheRuleNotFoundException", ecrRepositoryPrefix=prefix
-        )
-
-    def _gone(self, operation: str, missing: str, **arguments: Any) -> None:
-        call = "ecr:" + "".join(part.capitalize() for part in operation.split("_"))
-        try:
-            getattr(self._ecr, operation)(**arguments)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != missing:
-                raise said(error, call=call) from None
-        except BotoCoreError as error:
-            raise said(error, call=call) from None
+        ask(self._ecr, "delete_pull_through_cache_rule", absent=[_NO_RULE], ecrRepositoryPrefix=prefix)

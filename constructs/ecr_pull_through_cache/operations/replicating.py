@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .aws import AwsError, said
+from .aws import AwsError, ask, listed, said
 
 _RUNNING = frozenset({"PREPARING", "IN_PROGRESS", "STOPPING"})
 
@@ -90,10 +90,7 @@ class ReplicationBackfiller:
 
         :raises AwsError: when ECR does not say.
         """
-        try:
-            configuration = self._ecr.describe_registry().get("replicationConfiguration", {})
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:DescribeRegistry") from None
+        configuration = ask(self._ecr, "describe_registry").get("replicationConfiguration", {})
         return frozenset(
             _destination(place) for rule in configuration.get("rules", ()) for place in rule["destinations"]
         )
@@ -159,33 +156,20 @@ class ReplicationBackfiller:
 
         :raises AwsError: when ECR does not say.
         """
-        try:
-            pages = self._ecr.get_paginator("describe_replication_backfill_results").paginate(
-                replicationBackfillId=backfill.id, resultStatusFilter="FAILED"
-            )
-            for page in pages:
-                for result in page.get("results", ()):
-                    image = result["imageId"]
-                    name = f":{image['imageTag']}" if image.get("imageTag") else f"@{image.get('imageDigest')}"
-                    codes = [result.get("failureCode"), *result.get("subImageFailureCodes", ())]
-                    reason = ", ".join(sorted({code for code in codes if code})) or "ECR does not say why"
-                    yield NotReplicated(image=f"{result['repositoryName']}{name}", reason=reason)
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:DescribeReplicationBackfillResults") from None
+        asked: dict[str, Any] = {"replicationBackfillId": backfill.id, "resultStatusFilter": "FAILED"}
+        for result in listed(self._ecr, "describe_replication_backfill_results", "results", **asked):
+            image = result["imageId"]
+            name = f":{image['imageTag']}" if image.get("imageTag") else f"@{image.get('imageDigest')}"
+            codes = [result.get("failureCode"), *result.get("subImageFailureCodes", ())]
+            reason = ", ".join(sorted({code for code in codes if code})) or "ECR does not say why"
+            yield NotReplicated(image=f"{result['repositoryName']}{name}", reason=reason)
 
     def _listed(self) -> Iterator[tuple[Any, ReplicationBackfill]]:
-        try:
-            for page in self._ecr.get_paginator("list_replication_backfills").paginate():
-                for listed in page["backfills"]:
-                    yield listed["startedAt"], _state(listed, _destination(listed["destination"]))
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:ListReplicationBackfills") from None
+        for found in listed(self._ecr, "list_replication_backfills", "backfills"):
+            yield found["startedAt"], _state(found, _destination(found["destination"]))
 
     def _described(self, id: str) -> Any:
-        try:
-            return self._ecr.describe_replication_backfill_results(replicationBackfillId=id, maxResults=1)
-        except (ClientError, BotoCoreError) as error:
-            raise said(error, call="ecr:DescribeReplicationBackfillResults") from None
+        return ask(self._ecr, "describe_replication_backfill_results", replicationBackfillId=id, maxResults=1)
 
 
 def _destination(place: Mapping[str, str]) -> Destination:
