@@ -1,11 +1,13 @@
 """ECR's side of an import, against botocore's own model of ECR."""
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, NoCredentialsError
+from botocore.loaders import JSONFileLoader
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -164,6 +166,23 @@ def test_a_role_is_assumed_in_each_account(accounts):
         assert who(sessions.client("sts", account, "eu-west-1")).startswith(
             f"arn:aws:sts::{account}:assumed-role/ReadOnly/"
         )
+
+
+def test_the_model_of_a_service_is_read_once_for_all_accounts(accounts, monkeypatch):
+    read = []
+    load = JSONFileLoader.load_file
+
+    def noted(loader, path):
+        found = load(loader, path)
+        if found is not None:
+            read.append(path)
+        return found
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", noted)
+    sessions = Sessions(assume_role="ReadOnly")
+    for account in ("111122223333", "222233334444"):
+        sessions.client("secretsmanager", account, "eu-west-1")
+    assert len([path for path in read if re.search(r"secretsmanager\W.*service-2$", path)]) == 1
 
 
 def test_an_assumed_role_is_assumed_again_before_it_expires(accounts, monkeypatch):

@@ -280,6 +280,7 @@ class Sessions:
         self._role = assume_role
         self._found: dict[str, boto3.Session | AwsError] = {}
         self._own: str | None = None
+        self._loader: Any = None
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -340,4 +341,7 @@ class Sessions:
         )
         session = get_session()
         session.register_component("credential_provider", SimpleNamespace(load_credentials=lambda: credentials))
+        with self._lock:  # the models of AWS's services are read once, and not for each account
+            self._loader = self._loader or session.get_component("data_loader")
+        session.register_component("data_loader", self._loader)
         return boto3.Session(botocore_session=session)
