@@ -67,7 +67,7 @@ class Source:
         """Read a text.
 
         :param name: what errors call it.
-        :raises ConfigurationError: when it is no YAML, or gives a key twice.
+        :raises ConfigurationError: when it is no YAML, gives a key twice, or has an alias for what the alias is part of.
         """
         try:
             node, data = _load(text)
@@ -78,11 +78,13 @@ class Source:
             raise ConfigurationError(f"{name}{at}: this is not YAML: {what}") from None
         lines: dict[Place, int] = {}
         problems: list[Problem] = []
-        for place, line in _walk(node, ()):
+        for place, line, endless in _walk(node, ()):
             if place in lines:
                 problems.append(Problem(place=place, message=f"is given twice, first in line {lines[place]}"))
             else:
                 lines[place] = line
+            if endless:
+                problems.append(Problem(place=place, message="is an alias for what it is itself part of; write it out"))
         source = cls(name, data, lines)
         if problems:
             raise source.error(problems)
@@ -112,16 +114,20 @@ def _load_with(kind: type[yaml.SafeLoader], text: str) -> tuple[yaml.Node | None
     return node, None if node is None else loader.construct_document(node)
 
 
-def _walk(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:
+def _walk(
+    node: yaml.Node | None, place: Place, above: tuple[yaml.Node | None, ...] = ()
+) -> Iterator[tuple[Place, int, bool]]:
+    """Every place with its line, and whether it is an alias for something that it is part of: there the walk ends."""
+    below: list[tuple[Place, int, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = (*place, str(key.value))
-            yield below, key.start_mark.line + 1
-            yield from _walk(value, below)
+        below = [((*place, str(key.value)), key.start_mark.line + 1, value) for key, value in node.value]
     elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            yield (*place, number), item.start_mark.line + 1
-            yield from _walk(item, (*place, number))
+        below = [((*place, number), item.start_mark.line + 1, item) for number, item in enumerate(node.value)]
+    for at, line, value in below:
+        endless = value is node or value in above
+        yield at, line, endless
+        if not endless:
+            yield from _walk(value, at, (*above, node))
 
 
 def _dotted(place: Place) -> str:
