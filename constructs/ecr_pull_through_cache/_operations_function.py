@@ -64,7 +64,6 @@ class OperationsFunction(Construct):
             self,
             "Resource",
             runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
             code=operations_code(),
             handler=f"{__package__}.functions.{handler}",
             description=description,

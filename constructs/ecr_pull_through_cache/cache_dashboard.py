@@ -16,7 +16,7 @@ from aws_cdk import aws_scheduler as scheduler
 
 from constructs import Construct
 
-from ._checks import refuse
+from ._checks import claim_singleton, refuse
 from ._operations_function import OperationsFunction, alarm_on
 from .cache_registry import CacheRegistry
 from .errors import UserError
@@ -62,7 +62,7 @@ class CacheDashboard(Construct):
     :param imports_failed: how many imports may fail in an hour before an alarm says so.
     :param quota_used: per cent of a quota from which on an alarm says so.
     :param alarm_topic: topic that is told.
-    :raises UserError: when a prefix is not ECR's, or none is given.
+    :raises UserError: when a prefix is not ECR's, none is given, or the registry has a dashboard already.
     """
 
     def __init__(
@@ -83,6 +83,8 @@ class CacheDashboard(Construct):
             prefixes = sorted({check_prefix(prefix, longest=256) for prefix in repository_prefixes})
         except UserError as error:
             raise refuse(scope, id, str(error)) from None
+        # ECR's events and quotas are those of a whole registry: a second one would count them twice.
+        claim_singleton(scope, id, "cache dashboard")
 
         super().__init__(scope, id)
         self.log_group = logs.LogGroup(
@@ -130,16 +132,17 @@ class CacheDashboard(Construct):
             self.dashboard.add_widgets(*_runs(warmer))
 
     def metric(
-        self, name: str, *, period: cdk.Duration = _DAY, statistic: str = "Maximum", **dimensions: str
+        self, name: str, *, prefix: str | None = None, period: cdk.Duration = _DAY, statistic: str = "Maximum"
     ) -> cloudwatch.Metric:
         """A metric of what is counted.
 
         :param name: ``Repositories``, ``Images`` or ``StoredBytes`` of a prefix; ``RepositoryQuotaUsed``, ``ImageQuotaUsed`` or
             ``RuleQuotaUsed`` of the registry.
+        :param prefix: of which prefix, for the first three.
         :param period: over which time.
         :param statistic: of which statistic.
-        :param dimensions: ``Prefix`` for the first three.
         """
+        dimensions = {} if prefix is None else {"Prefix": prefix}
         return cloudwatch.Metric(
             namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, period=period, statistic=statistic
         )
@@ -301,7 +304,7 @@ class CacheDashboard(Construct):
         return tuple(
             cloudwatch.GraphWidget(
                 title=title,
-                left=[self.metric(name, Prefix=prefix).with_(label=prefix) for prefix in prefixes],
+                left=[self.metric(name, prefix=prefix).with_(label=prefix) for prefix in prefixes],
                 stacked=True,
                 width=8,
             )

@@ -200,7 +200,12 @@ class ImageWarmer(Construct):
         """Let somebody write the list in the bucket.
 
         :param grantee: a role, user or group.
+        :raises UserError: when the list is the app's.
         """
+        if self.image_list is not None:
+            raise UserError(
+                f"{self.node.path}: the list is the app's, and no object of the bucket is read; change images"
+            )
         put = self.bucket.grant_put(grantee, LIST_KEY)
         return self._let_use_key(put, grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
@@ -212,15 +217,16 @@ class ImageWarmer(Construct):
         read = self.bucket.grant_read(grantee, f"{REPORTS}*")
         return self._let_use_key(read, grantee, "kms:Decrypt")
 
-    def metric(self, name: str, **options: Any) -> cloudwatch.Metric:
+    def metric(self, name: str, *, period: cdk.Duration | None = None, statistic: str = "Sum") -> cloudwatch.Metric:
         """A metric of the runs' reports.
 
         :param name: ``ImagesWarmed`` or ``ImagesFailed``.
-        :param options: more about it, in the words of ``aws_cloudwatch.Metric``.
+        :param period: over which time; five minutes if left out.
+        :param statistic: of which statistic.
         """
         machine = {"StateMachine": self.state_machine.state_machine_name}
         return cloudwatch.Metric(
-            namespace=NAMESPACE, metric_name=name, dimensions_map=machine, **{"statistic": "Sum", **options}
+            namespace=NAMESPACE, metric_name=name, dimensions_map=machine, period=period, statistic=statistic
         )
 
     def _let_use_key(self, grant: iam.Grant, grantee: iam.IGrantable, *allowed: str) -> iam.Grant:

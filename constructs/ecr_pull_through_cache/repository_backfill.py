@@ -104,13 +104,17 @@ class RepositoryBackfill(Construct):
             for alarm in self.alarms:
                 alarm.add_alarm_action(actions.SnsAction(alarm_topic))
 
-    def metric(self, name: str) -> cloudwatch.Metric:
+    def metric(self, name: str, *, period: cdk.Duration | None = None, statistic: str = "Sum") -> cloudwatch.Metric:
         """A metric of the runs.
 
         :param name: ``SettingsChanged``, ``SettingsLeft`` or ``SettingsFailed``.
+        :param period: over which time; five minutes if left out.
+        :param statistic: of which statistic.
         """
         function = {"Function": self.backfill.function.function_name}
-        return cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, dimensions_map=function, statistic="Sum")
+        return cloudwatch.Metric(
+            namespace=NAMESPACE, metric_name=name, dimensions_map=function, period=period, statistic=statistic
+        )
 
 
 def _check_replaceable(scope: Construct, id: str, replace: Sequence[str]) -> None:

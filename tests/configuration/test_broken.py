@@ -314,7 +314,7 @@ CASES = {
     ),
     "a schedule in words": (
         {"registries/main/warm": {"schedule": "daily"}},
-        ["registries.main.warm.schedule: 'daily' does not look like a schedule: 'rate(1 day)' or 'cron(0 3 * * ? *)'"],
+        ["registries.main.warm.schedule: 'daily' does not look like a schedule: 'rate(6 hours)' or 'cron(0 3 * * ? *)'"],
     ),
     "more batches at once than there may be": (
         {"registries/main/warm": {"maxConcurrency": 1001}},
@@ -403,6 +403,22 @@ def test_files_that_are_no_configuration(text, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigurationError, match="the configuration cannot be read: No such file or directory"):
         load(tmp_path / "none.yaml")
+
+
+def test_an_alias_for_what_it_is_part_of():
+    with pytest.raises(ConfigurationError) as error:
+        parse("clusters: &all\n  prod:\n    region: *all\n")
+    assert str(error.value) == (
+        "configuration:3: clusters.prod.region: is an alias for what it is itself part of; write it out"
+    )
+
+
+def test_an_alias_for_something_else_is_what_it_stands_for():
+    text = "registries:\n  a: &one {account: '111122223333', region: eu-west-1, upstreams: {k8s: registry.k8s.io}}\n  b: *one\n"
+    with pytest.raises(
+        ConfigurationError, match=r"^configuration:3: registries.b: 111122223333/eu-west-1 is the registry 'a'"
+    ):
+        parse(text)
 
 
 EXAMPLE = yaml.safe_load((Path(__file__).parents[2] / "environments/example.yaml").read_text())

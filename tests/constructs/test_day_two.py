@@ -104,6 +104,11 @@ class TestImageWarmer:
         self.warmer(stack, cache, images=[PAUSE], schedule=DAILY)
         assert sorted(name for name in template(stack) if name.startswith("Warmer")) == IDS_OF_WARMER
 
+    def test_nobody_may_write_a_list_that_is_the_apps(self, stack, cache):
+        warmer = self.warmer(stack, cache, images=[PAUSE])
+        with pytest.raises(UserError, match="Stack/Warmer: the list is the app's"):
+            warmer.grant_write_list(iam.Role(stack, "Writer", assumed_by=iam.AccountRootPrincipal()))
+
     def test_a_list_of_the_app_is_read_where_deployments_put_assets(self, stack, cache):
         self.warmer(stack, cache, images=[PAUSE], schedule=DAILY)
         started = only(stack, "Custom::EcrImageWarmer")["Input"]
@@ -188,10 +193,10 @@ class TestImageWarmer:
         told = json.loads(function["Environment"]["Variables"]["WARMING"])
         assert (told["rate"], told["platforms"], told["referrers"]) == (13, ["linux/arm64"], True)
 
-    def test_functions_are_of_the_newest_python_on_arm(self, stack, cache):
+    def test_functions_are_of_the_newest_python(self, stack, cache):
         self.warmer(stack, cache, images=[PAUSE])
         functions = resources(stack, "AWS::Lambda::Function").values()
-        assert {(f["Runtime"], *f["Architectures"]) for f in functions} == {("python3.14", "arm64")}
+        assert {f["Runtime"] for f in functions} == {"python3.14"}
         assert len(functions) == 3
         assert len({f["Code"]["S3Key"] for f in functions}) == 1, "one code for all of them"
 
@@ -395,6 +400,11 @@ class TestCacheRemoval:
 class TestCacheDashboard:
     def dashboard(self, stack, **props):
         return CacheDashboard(stack, "Dashboard", **{"repository_prefixes": ["quay", "k8s"], **props})
+
+    def test_a_registry_has_one(self, stack):
+        self.dashboard(stack)
+        with pytest.raises(UserError, match="a registry has only one cache dashboard, and Stack/Dashboard is it"):
+            CacheDashboard(stack, "Another", repository_prefixes=["hub"])
 
     def body(self, stack):
         parts = only(stack, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]

@@ -125,7 +125,7 @@ ministack calls every resource of a changed stack updated: there, only what was 
 | whether IAM and ECR accept and mean each policy so | the engines store policies and evaluate few | the tests of permissions ask an IAM evaluator |
 | the role that ECR assumes for a template, and the KMS key | fakecloud does not assume it | its trust and its policies are read back |
 | batches and results of the Distributed Map, and the report that is read from them | ministack has neither `ItemBatcher` nor `ResultWriter` | the functions are run on such batches and results in Lambda's bare Python |
-| what the roles of the functions allow, the arm64 runtime of Python, schedules and alarms that fire | ministack asks no policy, and runs functions with the Python at hand | the tests of permissions; the tests of the functions |
+| what the roles of the functions allow, the runtime of Python, schedules and alarms that fire | ministack asks no policy, and runs functions with the Python at hand | the tests of permissions; the tests of the functions |
 | quotas, throttling, eventual consistency | the engines have none of these | the faults that the tests of each verb make |
 | China and GovCloud | no engine has these partitions | the synthesised templates, and cfn-lint for their Regions |
 

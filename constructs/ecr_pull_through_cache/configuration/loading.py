@@ -83,7 +83,7 @@ _PATTERNS = {
     r"^[a-zA-Z0-9_+=,.@-]{1,64}$": "the name of a role: at most 64 letters, digits and '_+=,.@-', without its path",
     r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$": "the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'",
     r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$": "the ARN of an SNS topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'",
-    r"^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\(\S+( \S+){5}\))$": "a schedule: 'rate(1 day)' or 'cron(0 3 * * ? *)'",
+    r"^(rate\([1-9]\d* (hours?|days?)\)|cron\(\S+( \S+){5}\))$": "a schedule: 'rate(6 hours)' or 'cron(0 3 * * ? *)'",
     r"^vpc-[0-9a-f]{8,17}$": "the id of a VPC: 'vpc-' and hexadecimal digits",
     r"^subnet-[0-9a-f]{8,17}$": "the id of a subnet: 'subnet-' and hexadecimal digits",
     r"^rtb-[0-9a-f]{8,17}$": "the id of a route table: 'rtb-' and hexadecimal digits",

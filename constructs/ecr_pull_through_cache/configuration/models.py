@@ -67,8 +67,8 @@ TopicArn = Annotated[
 Schedule = Annotated[
     str,
     Field(
-        pattern=r"^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\(\S+( \S+){5}\))$",
-        description="An expression of EventBridge Scheduler.",
+        pattern=r"^(rate\([1-9]\d* (hours?|days?)\)|cron\(\S+( \S+){5}\))$",
+        description="An expression of EventBridge Scheduler, at most every hour.",
     ),
 ]
 Platform = Annotated[str, AfterValidator(check_platform)]
