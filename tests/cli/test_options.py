@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
 from ecr_pull_through_cache.errors import UserError
+from tests.cli.test_rewriting import RULES, cli
 from tests.stacks.assemblies import ROOT
 
 WARM = ("warm", "registry.k8s.io/pause:3.10")
@@ -37,3 +38,10 @@ def test_a_configuration_without_clusters_is_no_mapping(tmp_path):
     done = CliRunner().invoke(app, [*WARM, "--config", str(tmp_path / "hub.yaml")])
     assert isinstance(done.exception, UserError)
     assert str(done.exception).endswith("no cluster in it; give --registry HOST --cache PREFIX=UPSTREAM instead")
+
+
+def test_what_is_nested_without_end_is_one_sentence(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text('{"kind":' * 100_000)
+    done = cli("inventory", path, *RULES, expect=2)
+    assert done.stderr == "error: something given is nested too deeply, or contains itself\n"

@@ -79,3 +79,6 @@ def main() -> None:
     except UserError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
+    except RecursionError:
+        print("error: something given is nested too deeply, or contains itself", file=sys.stderr)
+        sys.exit(2)
