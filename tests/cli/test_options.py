@@ -30,14 +30,14 @@ def test_a_combination_that_would_do_something_else_than_it_says(command, senten
     assert done.output == ""
 
 
-def test_a_configuration_without_clusters_is_no_mapping(tmp_path):
+def test_a_configuration_without_clusters_has_registries(tmp_path):
     (tmp_path / "hub.yaml").write_text(
         'accounts: {hub: "111122223333"}\n'
         "registries: {main: {account: hub, region: eu-west-1, upstreams: {k8s: registry.k8s.io}}}\n"
     )
     done = CliRunner().invoke(app, [*WARM, "--config", str(tmp_path / "hub.yaml")])
     assert isinstance(done.exception, UserError)
-    assert str(done.exception).endswith("no cluster in it; give --registry HOST --cache PREFIX=UPSTREAM instead")
+    assert str(done.exception).endswith("no cluster in it; give --registry with the name of a registry")
 
 
 def test_what_is_nested_without_end_is_one_sentence(tmp_path):

@@ -112,6 +112,11 @@ def test_policy_of_a_cluster_is_as_its_configuration_says():
     assert binding["kind"] == "MutatingAdmissionPolicyBinding"
 
 
+def test_a_registry_of_the_configuration_is_a_mapping_too():
+    done = cli("image", "registry.k8s.io/pause:3.10", "--config", "environments/minimal.yaml", "--registry", "main")
+    assert done.stdout == "111122223333.dkr.ecr.us-east-1.amazonaws.com/k8s/pause:3.10\n"
+
+
 def test_describe_as_data():
     data = json.loads(cli("describe", "--config", "environments/minimal.yaml", "--json").stdout)
     assert data["registries"]["main"]["upstreams"] == {"k8s": "registry.k8s.io"}
@@ -119,13 +124,17 @@ def test_describe_as_data():
 
 
 MISTAKES = {
-    "no mapping": (["image", "nginx"], "say what images become: --config FILE --cluster NAME, or --registry HOST --cache PREFIX=UPSTREAM"),
+    "no mapping": (["image", "nginx"], "say what images become: --config FILE with --cluster NAME or --registry NAME, or --registry HOST --cache PREFIX=UPSTREAM"),
     "no cache": (["image", "nginx", "--registry", HOST], "--registry is given without --cache"),
     "no registry": (["image", "nginx", "--cache", "k8s=registry.k8s.io"], "--cache is given without --registry"),
     "no pair": (["image", "nginx", "--registry", HOST, "--cache", "k8s"], "--cache 'k8s' is not PREFIX=UPSTREAM"),
     "an upstream that ECR refuses": (["image", "nginx", "--registry", HOST, "--cache", "x1=gcr.io"], "'gcr.io' is not an upstream registry"),
-    "both": (["image", "nginx", "--registry", HOST, "--config", "x"], "give --config and --cluster, or --registry and --cache, not both"),
+    "both": (["image", "nginx", "--registry", "main", "--cluster", "demo", "--config", "environments/minimal.yaml"], "give --cluster or --registry, not both"),
     "no such cluster": (["image", "a", "--config", "environments/minimal.yaml", "--cluster", "x"], "there is no cluster 'x'; give --cluster with one of demo"),
+    "no such registry": (["image", "a", "--config", "environments/minimal.yaml", "--registry", "x"], "there is no registry 'x'; there are europe, main, west"),
+    "a registry of replicas": (["image", "a", "--config", "environments/minimal.yaml", "--registry", "west"], "west pulls nothing through itself; those that do: main"),
+    "rules beside a configuration": (["image", "a", "--config", "environments/minimal.yaml", *RULES], "--cache says what a registry caches of which there is no configuration"),
+    "a folder below a file": (["cluster-config", "kubeadm", "--output", "README.md/x", *RULES], "README.md/x"),
     "no such file": (["rewrite", "nowhere.yaml", *RULES], "nowhere.yaml: no such file or folder"),
     "many files to one output": (["rewrite", "environments", *RULES], "add --in-place, --check or --diff, or give one file"),
     "two outputs": (["rewrite", "-", "--check", "--diff", *RULES], "give one of --in-place, --check and --diff"),

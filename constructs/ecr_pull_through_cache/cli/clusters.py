@@ -42,6 +42,9 @@ def cluster_config(
             print(f"# --- {name}\n{text}")
             continue
         target = output / name.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+        except OSError as error:
+            raise UserError(f"{target}: {error.strerror}") from None
         print(target, file=sys.stderr)

@@ -16,7 +16,7 @@ import typer
 
 from ..errors import UserError
 from ._accounts import AssumeRole, Profile
-from ._mapping import Cache, Cluster, Config, RegistryHost, cluster_of, mapping_of
+from ._mapping import Cache, Cluster, Config, RegistryHost, configured, mapping_of
 
 if TYPE_CHECKING:
     from ..images import CacheMapping, EcrHost
@@ -102,7 +102,7 @@ def warm(
     warmer = _warmer(
         place, mapping.registry, options, tags, rate=rate, url=registry_url,
         ecr=_clients(place, options, profile=profile, assume_role=assume_role),
-        replicas=_Replication(_destinations(config, cluster)) if replicas else None,
+        replicas=_Replication(_destinations(config, cluster, registry)) if replicas else None,
     )  # fmt: skip
     written = Journal(journal) if journal else None
     with _stopping(warmer) as signals:
@@ -121,11 +121,15 @@ def warm(
         raise typer.Exit(1)
 
 
-def _destinations(config: Path | None, cluster: str | None) -> list[tuple[str, str]] | None:
+def _destinations(config: Path | None, cluster: str | None, registry: str | None) -> list[tuple[str, str]] | None:
     """Where the configuration's registry replicates to; the registry itself knows where there is no configuration."""
     if config is None:
         return None
-    return [(place.account, place.region) for place in cluster_of(config, cluster).registry.replicate_to]
+    from ..configuration import ClusterPlan
+
+    plan = configured(config, cluster, registry)
+    source = plan.registry if isinstance(plan, ClusterPlan) else plan
+    return [(place.account, place.region) for place in source.replicate_to]
 
 
 class _Replication:

@@ -101,6 +101,13 @@ class RegistryPlan:
         return bool(self.warm or self.backfill or self.dashboard or self.empty_on_delete)
 
     @property
+    def mapping(self) -> CacheMapping:
+        """What images become that the registry pulls through itself."""
+        return CacheMapping(
+            registry=self.host, rules=tuple(self.caches[prefix].cached for prefix in sorted(self.caches))
+        )
+
+    @property
     def tags_repositories(self) -> bool:
         """Whether repositories are created with tags, for which a puller needs a permission."""
         return any(plan.template.tags for plan in self.caches.values())
