@@ -176,7 +176,11 @@ CASES = {
     ),
     "another role": (
         {"rules": (HUB, {**K8S, "customRoleArn": ROLE.replace("reader", "other")})},
-        "rule k8s", f"reads the upstream with the role {ROLE.replace('reader', 'other')} and should with {ROLE}",
+        "rule k8s", f"reads the upstream with the role {ROLE.replace('reader', 'other')} and should with {ROLE}; "
+        "CloudFormation cannot change it, ecr-pull-through check --fix does; a stack that was deployed with another role must leave",
+    ),
+    "no role": (
+        {"rules": (HUB, rule("k8s", "registry.k8s.io"))}, "rule k8s", f"reads the upstream with no role and should with {ROLE}",
     ),
     "no secret": ({"secret": None}, "rule docker-hub", "its secret ecr-pullthroughcache/hub is not there, or has no value"),
     "a secret of another shape": ({"secret": '{"user": "hidden"}'}, "rule docker-hub", "does not have the JSON keys username and accessToken"),
@@ -243,13 +247,21 @@ def test_an_upstream_that_ecr_cannot_reach(aws):
     assert [f.problem for f in findings] == ["ECR cannot reach its upstream: upstream says no"] * 2
 
 
-def test_the_change_that_cloudformation_cannot_make_is_made_by_the_api(aws):
+@pytest.mark.parametrize(
+    ("rules", "given"),
+    [
+        (
+            (rule("docker-hub", "registry-1.docker.io", credentialArn=OLD), K8S),
+            {"ecrRepositoryPrefix": "docker-hub", "credentialArn": SECRET},
+        ),
+        ((HUB, rule("k8s", "registry.k8s.io")), {"ecrRepositoryPrefix": "k8s", "customRoleArn": ROLE}),
+    ],
+    ids=["another secret", "another role"],
+)
+def test_the_change_that_cloudformation_cannot_make_is_made_by_the_api(aws, rules, given):
     ecr, secrets, on_ecr, _ = aws
-    (finding,) = check(aws, rules=(rule("docker-hub", "registry-1.docker.io", credentialArn=OLD), K8S))
-    assert finding.credential_arn == SECRET
-    on_ecr.add_response(
-        "update_pull_through_cache_rule", {}, {"ecrRepositoryPrefix": "docker-hub", "credentialArn": SECRET}
-    )
+    (finding,) = check(aws, rules=rules)
+    on_ecr.add_response("update_pull_through_cache_rule", {}, given)
     Checker(ecr, secrets).fix(finding)
 
 
@@ -511,7 +523,7 @@ def test_repositories_that_were_there_before_their_template(stage):
         ecr.create_repository(repositoryName=name)
     stage.template((ACCOUNT, MAIN), "k8s", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE")
     found = [f for f in json.loads(run("--json", expect=1).stdout) if f["subject"] == "repositories k8s"]
-    assert set(found[0]) == {"registry", "subject", "problem", "credentialArn", "notice"}
+    assert set(found[0]) == {"registry", "subject", "problem", "credentialArn", "customRoleArn", "notice"}
     assert [f["problem"] for f in found] == [
         "2 were there before their template is as it is now, k8s/etcd among them (tag mutability of 2); "
         "ecr-pull-through backfill brings it to them"
@@ -606,6 +618,38 @@ def test_a_rule_that_has_its_secret_is_not_given_it_again(stage, tmp_path):
         CliRunner().invoke(app, [*arguments, "--yes"])
     assert stage.rules[ACCOUNT, MAIN]["hub"]["credentialArn"] == secret
     assert [c.operation for c in stage.calls].count("UpdatePullThroughCacheRule") == 1
+
+
+@pytest.fixture
+def private(stage, tmp_path):
+    """A rule for a private upstream that reads it with another role than it should; how to mend it."""
+    upstream = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
+    stage.rule((ACCOUNT, MAIN), "team", upstream, created=NOW.timestamp(), customRoleArn=f"{ROLE}s")
+    config = tmp_path / "configuration.yaml"
+    config.write_text(
+        'registries: {main: {account: "111122223333", region: us-east-1, '
+        f"upstreams: {{team: {{upstream: {upstream}, role: reader}}}}}}}}"
+    )
+    return ["check", "--config", str(config), "--assume-role", "Fix", "--fix"]
+
+
+def test_a_rule_is_given_its_role(stage, private):
+    shown = CliRunner().invoke(app, private)
+    assert f"main: rule team: would be given, with --yes, {ROLE}" in shown.stderr
+    assert f"main: rule team: reads the upstream with the role {ROLE}s and should with {ROLE}" in shown.stdout
+    done = CliRunner().invoke(app, [*private, "--yes"])
+    assert f"main: rule team: now uses {ROLE}" in done.stderr
+    assert "main: rule team" not in done.stdout
+    assert stage.rules[ACCOUNT, MAIN]["team"]["customRoleArn"] == ROLE
+
+
+def test_a_rule_that_ecr_does_not_mend_hides_nothing_else(stage, private, impatient):
+    stage.fault = lambda call: "AccessDeniedException" if call.operation == "UpdatePullThroughCacheRule" else None
+    done = CliRunner().invoke(app, [*private, "--yes"])
+    assert done.exit_code == 2
+    assert "main: rule team: ecr:UpdatePullThroughCacheRule is not allowed" in done.stderr
+    assert f"main: rule team: reads the upstream with the role {ROLE}s" in done.stdout
+    assert "main: template team: is not there" in done.stdout
 
 
 def test_an_account_that_cannot_be_reached_does_not_hide_the_others(loopback, impatient):

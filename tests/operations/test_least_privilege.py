@@ -34,6 +34,7 @@ registries:
     upstreams:
       k8s: registry.k8s.io
       hub: {{ upstream: docker.io, credentials: hub }}
+      team: {{ upstream: 444455556666.dkr.ecr.{REGION}.amazonaws.com, role: reader }}
     template: {{ tags: {{ origin: cache }}, lifecycle: {{ expireUnpulledAfterDays: 90 }} }}
     pull: {{ accounts: ["222233334444"] }}
     replicateTo: [west]
@@ -73,6 +74,7 @@ def stage(loopback, tmp_path):
     arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ecr-pullthroughcache/old-AbCdEf"
     loopback.rule(HERE, "k8s", "registry.k8s.io", created=created)
     loopback.rule(HERE, "hub", "registry-1.docker.io", created=created, credentialArn=arn)
+    loopback.rule(HERE, "team", f"444455556666.dkr.ecr.{REGION}.amazonaws.com", created=created)
     loopback.template(HERE, "k8s", **TEMPLATE)
     loopback.client("secretsmanager", REGION, account=ACCOUNT).create_secret(
         Name="ecr-pullthroughcache/hub", SecretString=json.dumps({"username": "a", "accessToken": "b"})
@@ -148,7 +150,7 @@ def test_a_verb_may_do_what_it_does_and_nothing_more(stage, verb, options, asked
     policy = printed(stage, verb, *asked)
     calls = [call for call in stage.calls if call.service != "sts"]
     granted = {action for statement in policy["Statement"] for action in statement["Action"]}
-    service_side = {"kms:RetireGrant"}
+    service_side = {"kms:RetireGrant", "iam:PassRole"}
     assert {call.action for call in calls} == granted - service_side
     questions = [
         Question(
@@ -159,6 +161,21 @@ def test_a_verb_may_do_what_it_does_and_nothing_more(stage, verb, options, asked
     ]  # fmt: skip
     answers = dict(zip([(q.action, q.resource) for q in questions], allowed(questions), strict=True))
     assert [asked for asked, may in answers.items() if not may] == []
+
+
+def test_a_role_of_a_rule_is_passed_to_ecr_and_to_nobody_else(stage):
+    policy = printed(stage, "check", "--fix", "--yes")
+    ask = [
+        Question(
+            principal=f"arn:aws:iam::{ACCOUNT}:role/Verb", action="iam:PassRole", owner=ACCOUNT, identity=(policy,),
+            resource=f"arn:aws:iam::{ACCOUNT}:role/{role}", passed_to=service,
+        )
+        for role, service in (
+            ("reader", "ecr.amazonaws.com"), ("reader", "ec2.amazonaws.com"), ("admin", "ecr.amazonaws.com"),
+        )
+    ]  # fmt: skip
+    assert allowed(ask) == [True, False, False]
+    assert "iam:PassRole" not in json.dumps(printed(stage, "check", "--fix")), "what is only shown passes nothing"
 
 
 NEW = {"ecr:DescribeReplicationBackfillResults", "ecr:ListReplicationBackfills", "ecr:StartReplicationBackfill"}

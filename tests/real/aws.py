@@ -129,7 +129,7 @@ class Aws:
 
     def update_pull_through_cache_rule(self, call: Call) -> Any:
         rule = self.rules[call.account, call.region][call.arguments["ecrRepositoryPrefix"]]
-        rule["credentialArn"] = call.arguments["credentialArn"]
+        rule.update({name: arn for name, arn in call.arguments.items() if name in ("credentialArn", "customRoleArn")})
         return rule
 
     def validate_pull_through_cache_rule(self, call: Call) -> Any:

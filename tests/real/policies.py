@@ -20,6 +20,7 @@ class Question:
     """Whether a role may do something to a resource.
 
     ``identity`` are its own policies, ``resource_policies`` those of the resource, whose account is ``owner``.
+    A role is passed to the service ``passed_to``.
     """
 
     principal: str
@@ -29,6 +30,7 @@ class Question:
     identity: tuple[dict[str, Any], ...] = ()
     resource_policies: tuple[dict[str, Any], ...] = ()
     organization: str | None = None
+    passed_to: str | None = None
 
 
 def allowed(questions: list[Question]) -> list[bool]:
@@ -55,7 +57,8 @@ def _simulation(question: Question) -> dict[str, Any]:
     ]
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     scp = [{"orgIdentifier": "root", "policies": [{"name": "all", "policy": everything}]}]
-    context = {"aws:PrincipalOrgID": question.organization} if question.organization else {}
+    known = {"aws:PrincipalOrgID": question.organization, "iam:PassedToService": question.passed_to}
+    context = {name: value for name, value in known.items() if value}
     return {
         "request": {
             "principal": question.principal,

@@ -337,6 +337,7 @@ _ON = {
     "secrets": "the secrets of the rules",
     "keys": "the customer managed keys of the repositories",
     "node-roles": "the roles of the nodes",
+    "upstream-roles": "the roles of the rules, passed to ECR alone",
 }
 
 

@@ -154,7 +154,7 @@ def _registry(
     checker = Checker(*clients, read_secrets=looks.secret_values)
     could_not = partial(findings.could_not, expected.name)
     for finding in checker.check(expected, on_error=could_not):
-        if fixing is None or finding.credential_arn is None or not _mended(checker, finding, yes=fixing):
+        if fixing is None or not finding.given or not _mended(checker, finding, could_not, yes=fixing):
             findings.add(finding)
     if looks.repositories:
         for finding in checker.repositories(expected, threads=looks.threads, on_progress=bar, on_error=could_not):
@@ -174,12 +174,20 @@ def _nodes(expected: ExpectedNodes, sessions: Sessions, findings: _Findings) -> 
         findings.add(finding)
 
 
-def _mended(checker: Checker, finding: Finding, *, yes: bool) -> bool:
+def _mended(checker: Checker, finding: Finding, could_not: Callable[[UserError], None], *, yes: bool) -> bool:
     """Make, or show, the change that only the API can make."""
-    if yes:
-        checker.fix(finding)
+    from ..operations.aws import SignedOut
+
+    try:
+        if yes:
+            checker.fix(finding)
+    except SignedOut:
+        raise
+    except UserError as error:
+        could_not(UserError(f"{finding.subject}: {error}"))
+        return False
     done = "now uses" if yes else "would be given, with --yes,"
-    complain(f"{finding.registry}: {finding.subject}: {done} {finding.credential_arn}")
+    complain(f"{finding.registry}: {finding.subject}: {done} {', '.join(finding.given.values())}")
     return yes
 
 
@@ -200,5 +208,6 @@ def _entry(finding: Finding) -> dict[str, object]:
         "subject": finding.subject,
         "problem": finding.problem,
         "credentialArn": finding.credential_arn,
+        "customRoleArn": finding.custom_role_arn,
         "notice": finding.notice,
     }

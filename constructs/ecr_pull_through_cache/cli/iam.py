@@ -107,6 +107,7 @@ def _place(registry: RegistryPlan, prefixes: tuple[str, ...]) -> Place:
     plans = [{**registry.caches, **registry.copies, **registry.arrives}[prefix] for prefix in prefixes]
     keys = {plan.template.encryption_key for plan in plans}
     secrets = {plan.credentials for plan in plans}
+    roles = {plan.role for plan in plans}
     return Place(
         account=registry.environment.account,
         region=registry.environment.region,
@@ -114,6 +115,7 @@ def _place(registry: RegistryPlan, prefixes: tuple[str, ...]) -> Place:
         replicate_to=tuple((to.account, to.region) for to in registry.replicate_to),
         secrets=tuple(sorted(secret for secret in secrets if secret)),
         keys=tuple(sorted(key for key in keys if key)),
+        upstream_roles=tuple(sorted(role for role in roles if role)),
     )
 
 

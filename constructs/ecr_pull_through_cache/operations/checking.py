@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,6 +25,10 @@ PLACEHOLDER = "replace-me"
 """User name of a secret that was made and never written to."""
 _KEYS = {"username", "accessToken"}
 _DEPLOY = "deploy the stack of its registry"
+_ROLE = (
+    "CloudFormation cannot change it, ecr-pull-through check --fix does; a stack that was deployed with another role must "
+    "leave the rule out once, too"
+)
 _NEARLY = 0.8
 
 
@@ -125,6 +130,7 @@ class Finding:
     :param subject: what it is about: ``rule docker-hub``.
     :param problem: what is wrong, and what to do.
     :param credential_arn: the secret to give the rule by the API, where that mends it.
+    :param custom_role_arn: the role to give the rule by the API, where that mends it.
     :param notice: whether it is only to be known, and no difference.
     """
 
@@ -132,12 +138,19 @@ class Finding:
     subject: str
     problem: str
     credential_arn: str | None = None
+    custom_role_arn: str | None = None
     notice: bool = False
 
     @property
     def prefix(self) -> str:
         """The prefix of the rule that it is about."""
         return self.subject.partition(" ")[2]
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What the API is to give the rule, by ECR's own names; nothing where that mends nothing."""
+        arns = {"credentialArn": self.credential_arn, "customRoleArn": self.custom_role_arn}
+        return {name: arn for name, arn in arns.items() if arn is not None}
 
 
 def _raise(error: UserError) -> None:
@@ -280,18 +293,15 @@ class Checker:
                 yield image.get("lastRecordedPullTime"), image["imagePushedAt"]
 
     def fix(self, finding: Finding) -> None:
-        """Give a rule another secret, which CloudFormation cannot do: all properties of a rule are create-only.
+        """Give a rule another secret or role, which CloudFormation cannot do: all properties of a rule are create-only.
+
+        Whoever gives a role needs ``iam:PassRole`` for it.
 
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UpdatePullThroughCacheRule.html
 
         :raises AwsError: when ECR refuses.
         """
-        ask(
-            self._ecr,
-            "update_pull_through_cache_rule",
-            ecrRepositoryPrefix=finding.prefix,
-            credentialArn=finding.credential_arn,
-        )
+        ask(self._ecr, "update_pull_through_cache_rule", ecrRepositoryPrefix=finding.prefix, **finding.given)
 
     def _rules(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         there = {
@@ -300,10 +310,8 @@ class Checker:
         }
         used = len(there)
         for rule in expected.rules:
-            for problem, arn in self._rule(rule, there.pop(rule.prefix, None)):
-                yield Finding(
-                    registry=expected.name, subject=f"rule {rule.prefix}", problem=problem, credential_arn=arn
-                )
+            finding = partial(Finding, registry=expected.name, subject=f"rule {rule.prefix}")
+            yield from self._rule(rule, there.pop(rule.prefix, None), finding)
         for prefix in sorted(there):
             problem = "is there and not in the configuration; somebody else made it, or it was left"
             yield Finding(registry=expected.name, subject=f"rule {prefix}", problem=problem)
@@ -312,20 +320,28 @@ class Checker:
             problem = f"{used} of {quota.value} {quota.name} are used; ask AWS to raise the quota before it is met"
             yield Finding(registry=expected.name, subject="quota", problem=problem, notice=True)
 
-    def _rule(self, rule: ExpectedRule, found: Mapping[str, Any] | None) -> Iterator[tuple[str, str | None]]:
+    def _rule(
+        self, rule: ExpectedRule, found: Mapping[str, Any] | None, finding: Callable[..., Finding]
+    ) -> Iterator[Finding]:
         if found is None:
-            yield f"is not there; {_DEPLOY}", None
+            yield finding(problem=f"is not there; {_DEPLOY}")
             return
         for problem in _differences(rule, found):
-            yield problem, None
-        yield from self._credential(rule, found)
+            yield finding(problem=problem)
+        role = found.get("customRoleArn")
+        if rule.role is not None and role != rule.role:
+            problem = f"reads the upstream with {f'the role {role}' if role else 'no role'} and should with {rule.role}"
+            yield finding(problem=f"{problem}; {_ROLE}", custom_role_arn=rule.role)
+        yield from self._credential(rule, found, finding)
         prefix = found["ecrRepositoryPrefix"]
         answer = ask(self._ecr, "validate_pull_through_cache_rule", ecrRepositoryPrefix=prefix)
         if not answer.get("isValid"):
-            yield f"ECR cannot reach its upstream: {answer.get('failure', 'it does not say why')}", None
+            yield finding(problem=f"ECR cannot reach its upstream: {answer.get('failure', 'it does not say why')}")
 
-    def _credential(self, rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-        """What is wrong with a rule's secret, and the ARN that mends it."""
+    def _credential(
+        self, rule: ExpectedRule, found: Mapping[str, Any], finding: Callable[..., Finding]
+    ) -> Iterator[Finding]:
+        """What is wrong with a rule's secret."""
         if rule.credentials is None:
             return
         given = rule.credentials
@@ -336,16 +352,16 @@ class Checker:
             value = self._secret("get_secret_value", secret["ARN"])
             text = None if value is None else value.get("SecretString", "")
         if secret is None or (text is None and self._read_secrets and not secret.get("DeletedDate")):
-            yield f"its secret {name} is not there, or has no value", None
+            yield finding(problem=f"its secret {name} is not there, or has no value")
             return
         if found.get("credentialArn") != secret["ARN"]:
             arn = secret["ARN"]
             problem = f"it uses the secret {found.get('credentialArn')} and should use {arn}"
-            yield f"{problem}; CloudFormation cannot change it", arn
+            yield finding(problem=f"{problem}; CloudFormation cannot change it", credential_arn=arn)
             return
         wrong = _secret_problem(name, secret, text)
         if wrong is not None:
-            yield wrong, None
+            yield finding(problem=wrong)
 
     def _secret(self, operation: str, id: str) -> Any:
         """What Secrets Manager answers, ``None`` where there is nothing."""
@@ -468,9 +484,6 @@ def _differences(rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[str]:
     part = found.get("upstreamRepositoryPrefix") or ROOT
     if part.rstrip("/") != rule.upstream_prefix:
         yield f"caches {part} of the upstream and should cache {rule.upstream_prefix}; {once}"
-    role = found.get("customRoleArn")
-    if rule.role is not None and role != rule.role:
-        yield f"reads the upstream with the role {role} and should with {rule.role}; {once}"
 
 
 def _template_differences(wanted: ExpectedTemplate, found: Mapping[str, Any]) -> Iterator[str]:

@@ -38,6 +38,8 @@ class On(Enum):
     """The customer managed keys of the repositories."""
     NODE_ROLES = "node-roles"
     """The roles of the nodes that pull."""
+    UPSTREAM_ROLES = "upstream-roles"
+    """The roles that ECR reads private upstreams with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +50,14 @@ class Statement:
     :param actions: the actions.
     :param on: what they are allowed on.
     :param because: page that says so, for actions that are no call of the verb's own: those behind the OCI distribution API.
+    :param passed_to: the service that alone may be passed the roles.
     """
 
     sid: str
     actions: tuple[str, ...]
     on: On
     because: str | None = None
+    passed_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,7 @@ class Place:
     :param secrets: names or complete ARNs of the rules' secrets.
     :param keys: ARNs of the customer managed keys.
     :param node_roles: names of the roles that pull.
+    :param upstream_roles: names of the roles that ECR reads private upstreams with.
     :param registry: whether there is a registry; else it is only the account of a cluster.
     """
 
@@ -77,6 +82,7 @@ class Place:
     secrets: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     node_roles: tuple[str, ...] = ()
+    upstream_roles: tuple[str, ...] = ()
     registry: bool = True
 
     def resources(self, on: On) -> list[str]:
@@ -97,6 +103,7 @@ class Place:
             On.NODE_ROLES: [
                 f"{aws}:iam::{self.account}:role/{path}{role}" for role in self.node_roles for path in ("", "*/")
             ],
+            On.UPSTREAM_ROLES: [f"{aws}:iam::{self.account}:role/{role}" for role in self.upstream_roles],
         }[on]
 
     def _secret(self, aws: str, secret: str) -> str:
@@ -108,6 +115,7 @@ class Place:
 
 
 _OCI = "https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html"
+_ROLES = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html"
 _KMS = "https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html"
 
 # What a verb needs with all of the options named by a key; "" is what it needs in any case.
@@ -212,7 +220,14 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
             Statement(sid="SeeLastPulls", actions=("ecr:DescribeImages",), on=On.REPOSITORIES),
         ),
         "fix yes": (
-            Statement(sid="GiveRulesTheirSecrets", actions=("ecr:UpdatePullThroughCacheRule",), on=On.EVERYTHING),
+            Statement(sid="MendRules", actions=("ecr:UpdatePullThroughCacheRule",), on=On.EVERYTHING),
+            Statement(
+                sid="GiveRulesTheirRoles",
+                actions=("iam:PassRole",),
+                on=On.UPSTREAM_ROLES,
+                because=_ROLES,
+                passed_to="ecr.amazonaws.com",
+            ),
         ),
     },
     "purge": {
@@ -300,6 +315,7 @@ def _rendered(statements: Iterable[Statement], places: tuple[Place, ...]) -> Ite
                 "Effect": "Allow",
                 "Action": sorted(statement.actions),
                 "Resource": resources,
+                **({"Condition": {"StringEquals": {"iam:PassedToService": to}}} if (to := statement.passed_to) else {}),
             }
 
 
