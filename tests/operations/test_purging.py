@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
+from ecr_pull_through_cache.cli._accounts import Tally
+from ecr_pull_through_cache.cli._accounts import everywhere as everywhere_at_once
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import EcrHost
 from ecr_pull_through_cache.operations import aws
@@ -171,6 +173,31 @@ def test_a_rule_that_is_gone_already_is_replaced_by_the_time_it_was_created(stag
 def test_a_time_that_is_none_is_one_sentence(stage):
     done = CliRunner().invoke(app, command("--since", "yesterday"))
     assert "--since 'yesterday' is not a time, such as 2026-01-31" in str(done.exception)
+
+
+def test_a_prefix_may_end_in_a_slash(stage):
+    purge("--yes", prefix="k8s/")
+    assert everywhere(stage) == [OTHERS] * 3
+    assert not stage.rules[RULE]
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "k", "K8s", "k8s//"])
+def test_a_prefix_that_is_none_is_one_sentence(stage, prefix):
+    done = CliRunner().invoke(app, command(prefix=prefix))
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception).startswith(f"{prefix!r} is not a repository prefix; allowed are 2 to 30 ")
+    assert not stage.calls
+
+
+def test_what_several_registries_count_at_once_is_all_counted():
+    class Slow(str):
+        def __hash__(self):
+            time.sleep(0.001)  # another thread's turn, between reading a count and writing it
+            return super().__hash__()
+
+    tally = Tally()
+    everywhere_at_once(map(str, range(8)), lambda _: [tally.count(Slow("deleted")) for _ in range(5)])
+    assert tally == {"deleted": 40}
 
 
 def test_a_rule_without_a_prefix_is_refused(stage):

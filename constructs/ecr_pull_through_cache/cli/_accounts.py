@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -71,6 +72,16 @@ def everywhere(names: Iterable[str], work: Callable[[str], None]) -> list[str]:
 
 _stopped = threading.Event()
 _lock = threading.Lock()
+_Key = TypeVar("_Key")
+
+
+class Tally(Counter[_Key]):
+    """What is counted in several places at once."""
+
+    def count(self, key: _Key) -> None:
+        """One more."""
+        with _lock:
+            self[key] += 1
 
 
 def say(line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from ._accounts import (
     Config,
     Profile,
     Registries,
+    Tally,
     chosen,
     complain,
     everywhere,
@@ -129,13 +129,13 @@ class _Seen:
     def __init__(self, *, yes: bool, as_json: bool) -> None:
         self.yes = yes
         self._as_json = as_json
-        self.counts: Counter[str] = Counter()
-        self._settings: Counter[tuple[str, str]] = Counter()
+        self.counts = Tally[str]()
+        self._settings = Tally[tuple[str, str]]()
 
     def change(self, registry: str, subject: str, what: str) -> None:
         """Something was changed, or would be."""
-        self.counts["changes"] += 1
-        self._settings[registry, what] += 1
+        self.counts.count("changes")
+        self._settings.count((registry, what))
         if self._as_json:
             state = "made" if self.yes else "planned"
             say_json({"registry": registry, "repository": subject, "state": state, "what": what})
@@ -144,7 +144,7 @@ class _Seen:
 
     def other(self, registry: str, subject: str, state: str, reason: str) -> None:
         """Something was left as it is, or failed."""
-        self.counts[state] += 1
+        self.counts.count(state)
         if self._as_json:
             say_json({"registry": registry, "repository": subject, "state": state, "reason": reason})
         else:
@@ -220,7 +220,7 @@ def _images(
                 seen.change(plan.name, str(to), line)
 
     for name in everywhere(there, work):
-        seen.counts["failed"] += 1
+        seen.counts.count("failed")
         if seen.yes:
             complain(f"{name}: run this again to go on from there")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ._accounts import (
     Concurrency,
     Config,
     Profile,
+    Tally,
     chosen,
     complain,
     everywhere,
@@ -77,9 +77,11 @@ def purge(
 
     Example: ecr-pull-through purge k8s --config environments/minimal.yaml --registry main
     """
+    from ..images import check_prefix
     from ..operations.aws import Sessions
     from ..operations.purging import Purger
 
+    prefix = check_prefix(prefix)
     plans = chosen(config, None)
     if registry not in plans:
         raise UserError(f"{config}: there is no registry {registry!r}; there are {', '.join(plans)}")
@@ -106,7 +108,7 @@ def purge(
         concurrency=concurrency,
         yes=yes,
         as_json=as_json,
-        counts=Counter(),
+        counts=Tally(),
     )
     places = {str(place): place for place in _places(plans, plan, prefix)}
     with progress("repositories") as bar:
@@ -143,7 +145,7 @@ class _Purge:
     concurrency: int
     yes: bool
     as_json: bool
-    counts: Counter[str]
+    counts: Tally[str]
 
     def say(self, place: str, what: str, state: str, reason: str | None = None) -> None:
         """One line about one thing."""
@@ -193,7 +195,7 @@ def _empty(work: _Purge, place: str, purger: Purger, bar: Any, *, again: bool) -
         on_progress=lambda *of: bar(place, *of),
     )
     for found, state, reason in in_order(delete, listed, threads=work.concurrency):
-        work.counts[state] += 1
+        work.counts.count(state)
         if not (again and state == "left"):
             work.say(place, found.repository, state, reason)
 
