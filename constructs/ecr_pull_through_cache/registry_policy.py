@@ -27,8 +27,8 @@ _of_stack: WeakKeyDictionary[Stack, RegistryPolicy] = WeakKeyDictionary()
 class RegistryPolicy(Construct):
     """The policy of the registry that the stack is deployed to; there is one per account and Region.
 
-    Constructs of the app add their statements with :meth:`of` and :meth:`add_to_policy`. A second owner, in another app
-    or by hand, would overwrite this one: add what they need here.
+    Constructs of the app add their statements with :meth:`of` and :meth:`add_to_policy`. CloudFormation refuses to create it
+    where there is one already, and whoever writes one by the API or by hand overwrites this: add what they need here.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions.html
 

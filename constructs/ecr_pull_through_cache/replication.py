@@ -69,8 +69,8 @@ class ReplicationConfiguration(Construct):
     """The replication configuration of the registry that the stack is deployed to; there is one per account and Region.
 
     Only images that come after it are replicated, so rules should depend on it, as :class:`PullThroughCache` sees to.
-    A second owner overwrites the first: where the registry has a configuration already, import it into this stack, or
-    keep it where it is and leave this construct out.
+    CloudFormation refuses to create it where the registry has one already: import that into this stack, or keep it where
+    it is and leave this construct out. A second owner that writes by the API overwrites the first.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/replication.html
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +45,11 @@ def describe(
             console.print(f"warning: {message}", markup=False, soft_wrap=True)
     plans: list[RegistryPlan | ClusterPlan] = [*configuration.registries.values(), *configuration.clusters.values()]
     environments = {plan.environment for plan in plans}
-    console.print(f"{len(plans)} stacks in {len(environments)} environments")
+    console.print(f"{_count(plans, 'stack')} in {_count(environments, 'environment')}")
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def summary(configuration: Configuration) -> dict[str, Any]:
