@@ -39,10 +39,21 @@ def chosen(config: Path, names: list[str] | None, *, of: Configuration | None = 
     from ..configuration import load
 
     plans = (of or load(config)).registries
-    unknown = sorted(set(names or ()) - set(plans))
-    if unknown:
-        raise UserError(f"{config}: there is no registry {unknown[0]!r}; there are {', '.join(plans)}")
+    for name in sorted(names or ()):
+        registry_named(config, plans, name)
     return {name: plan for name, plan in plans.items() if not names or name in names}
+
+
+def registry_named(config: Path, plans: Mapping[str, RegistryPlan], name: str) -> RegistryPlan:
+    """The registry of a name.
+
+    :param config: the configuration's file.
+    :param plans: its registries.
+    :raises UserError: when there is none of that name.
+    """
+    if name not in plans:
+        raise UserError(f"{config}: there is no registry {name!r}; there are {', '.join(plans)}")
+    return plans[name]
 
 
 def everywhere(names: Iterable[str], work: Callable[[str], None]) -> list[str]:

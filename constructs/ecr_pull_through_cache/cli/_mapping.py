@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UserError
 from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Upstream
+from ._accounts import registry_named
 
 if TYPE_CHECKING:
     from ..configuration import ClusterPlan, RegistryPlan
@@ -110,12 +111,11 @@ def _caching(config: Path, registry: str) -> RegistryPlan:
     from ..configuration import load
 
     registries = load(config).registries
-    if registry not in registries:
-        raise UserError(f"{config}: there is no registry {registry!r}; there are {', '.join(registries)}")
-    if not registries[registry].caches:
+    found = registry_named(config, registries, registry)
+    if not found.caches:
         able = ", ".join(name for name, plan in registries.items() if plan.caches) or "none does"
         raise UserError(f"{config}: {registry} pulls nothing through itself; those that do: {able}")
-    return registries[registry]
+    return found
 
 
 def _rule(entry: str) -> CachedUpstream:

@@ -24,6 +24,7 @@ from ._accounts import (
     complain,
     everywhere,
     progress,
+    registry_named,
     say,
     say_json,
 )
@@ -83,9 +84,7 @@ def purge(
 
     prefix = check_prefix(prefix)
     plans = chosen(config, None)
-    if registry not in plans:
-        raise UserError(f"{config}: there is no registry {registry!r}; there are {', '.join(plans)}")
-    plan = plans[registry]
+    plan = registry_named(config, plans, registry)
     given = None if since is None else _time(since)
     used = _used(unless_used or [])
     sessions = Sessions(profile=profile, assume_role=assume_role)
