@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -20,6 +21,7 @@ from .operations.least_privilege import On, actions_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_sns as sns
 
 
 class OperationsFunction(Construct):
@@ -136,3 +138,37 @@ def alarm_on(
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         alarm_description=description,
     )
+
+
+def tell(topic: sns.ITopic | None, alarms: Iterable[cloudwatch.Alarm]) -> None:
+    """Tell a topic when an alarm is raised.
+
+    :param topic: the topic, if there is one.
+    :param alarms: the alarms.
+    """
+    if topic is not None:
+        for alarm in alarms:
+            alarm.add_alarm_action(actions.SnsAction(topic))
+
+
+def invoking_role(scope: Construct, id: str, *, service: str, description: str, action: str, on: str) -> iam.Role:
+    """The role by which a service starts something for this account, and for no other.
+
+    :param scope: parent.
+    :param id: id below the parent.
+    :param service: name of the service, without its domain: ``scheduler``.
+    :param description: what it starts.
+    :param action: the IAM action.
+    :param on: ARN of what is started.
+    """
+    account = CacheRegistry.of_stack(scope).account
+    role = iam.Role(
+        scope,
+        id,
+        assumed_by=iam.ServicePrincipal(
+            f"{service}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}
+        ),
+        description=description,
+    )
+    role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[on]))
+    return role

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -17,7 +16,7 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from ._checks import claim_singleton, refuse
-from ._operations_function import OperationsFunction, alarm_on
+from ._operations_function import OperationsFunction, alarm_on, invoking_role, tell
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .functions.contract import NAMESPACE, PREFIXES, QUOTAS
@@ -115,9 +114,7 @@ class CacheDashboard(Construct):
         """When it counts."""
         self.alarms = self._make_alarms(imports_failed, quota_used)
         """Alarms on imports that fail and on quotas that are nearly used up."""
-        if alarm_topic is not None:
-            for alarm in self.alarms:
-                alarm.add_alarm_action(actions.SnsAction(alarm_topic))
+        tell(alarm_topic, self.alarms)
         self.dashboard = cloudwatch.Dashboard(
             self, "Resource", dashboard_name=dashboard_name, default_interval=cdk.Duration.days(7)
         )
@@ -209,18 +206,14 @@ class CacheDashboard(Construct):
         return measure
 
     def _make_schedule_role(self) -> iam.Role:
-        registry = CacheRegistry.of_stack(self)
-        role = iam.Role(
+        return invoking_role(
             self,
             "ScheduleRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": registry.account}}
-            ),
+            service="scheduler",
             description="Starts what counts the contents of the pull through cache",
+            action="lambda:InvokeFunction",
+            on=self.measure.function.function_arn,
         )
-        arn = self.measure.function.function_arn
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]))
-        return role
 
     def _make_schedule(self) -> scheduler.CfnSchedule:
         return scheduler.CfnSchedule(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -25,7 +24,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from ._checks import refuse
-from ._operations_function import OperationsFunction, alarm_on
+from ._operations_function import OperationsFunction, alarm_on, invoking_role, tell
 from .cache_registry import CacheRegistry
 from .errors import UserError
 from .functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
@@ -169,9 +168,7 @@ class ImageWarmer(Construct):
         """What starts a run when the list in the bucket is written, if that is the list."""
         self.alarms = self._make_alarms()
         """Alarms on runs that fail or cannot be started, and on images that cannot be imported."""
-        if alarm_topic is not None:
-            for alarm in self.alarms:
-                alarm.add_alarm_action(actions.SnsAction(alarm_topic))
+        tell(alarm_topic, self.alarms)
 
     @property
     def function(self) -> lambda_.Function:
@@ -362,18 +359,14 @@ class ImageWarmer(Construct):
 
     def _may_start(self, id: str, service: str) -> iam.Role:
         """The role by which a service of this account starts a run."""
-        role = iam.Role(
+        return invoking_role(
             self,
             id,
-            assumed_by=iam.ServicePrincipal(
-                f"{service}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": _here(self).account}}
-            ),
+            service=service,
             description="Starts the state machine that warms the pull through cache",
+            action="states:StartExecution",
+            on=self.state_machine.state_machine_arn,
         )
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["states:StartExecution"], resources=[self.state_machine.state_machine_arn])
-        )
-        return role
 
     def _make_schedule(self, expression: scheduler.ScheduleExpression, role: iam.Role) -> scheduler.CfnSchedule:
         bucket, key = self._list

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 
 from constructs import Construct
 
 from ._checks import refuse
-from ._operations_function import OperationsFunction, alarm_on
+from ._operations_function import OperationsFunction, alarm_on, tell
 from .cache_registry import CacheRegistry
 from .functions.contract import NAMESPACE, PREFIXES, REPLACE
 from .repository_creation_template import RepositoryCreationTemplate
@@ -100,9 +99,7 @@ class RepositoryBackfill(Construct):
             ),
         )
         """Alarms on repositories that could not be changed."""
-        if alarm_topic is not None:
-            for alarm in self.alarms:
-                alarm.add_alarm_action(actions.SnsAction(alarm_topic))
+        tell(alarm_topic, self.alarms)
 
     def metric(self, name: str, *, period: cdk.Duration | None = None, statistic: str = "Sum") -> cloudwatch.Metric:
         """A metric of the runs.
