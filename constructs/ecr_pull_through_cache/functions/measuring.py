@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ..images import ROOT
-from ..operations.aws import ecr_client, said
+from ..operations.aws import ecr_client, listed
 from ..operations.parallel import THREADS, in_order
 from .contract import PREFIXES, QUOTAS
 from .reporting import metrics
+
+_GONE = {"RepositoryNotFoundException"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
     """
     del context
     ecr = ecr_client(os.environ["AWS_REGION"], connections=THREADS)
-    names = [r["repositoryName"] for r in _pages(ecr, "describe_repositories", "repositories")]
+    names = [r["repositoryName"] for r in listed(ecr, "describe_repositories", "repositories")]
     held: dict[str, Held] = {}
     for prefix in json.loads(os.environ[PREFIXES]):
         below = [name for name in names if prefix == ROOT or name.startswith(f"{prefix}/")]
@@ -49,7 +50,7 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
         counts = {"Repositories": len(below), "Images": sum(h.images for h in of_prefix)}
         print(metrics({"Prefix": prefix}, counts))
         print(metrics({"Prefix": prefix}, {"StoredBytes": sum(h.size for h in of_prefix)}, unit="Bytes"))
-    rules = sum(1 for _ in _pages(ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules"))
+    rules = sum(1 for _ in listed(ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules"))
     used = {
         "Registered repositories": len(names),
         "Images per repository": max((h.images for h in held.values()), default=0),
@@ -61,31 +62,12 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
 
 
 def _held(ecr: Any, name: str) -> Held:
-    try:
-        sizes = [
-            i.get("imageSizeInBytes", 0) for i in _pages(ecr, "describe_images", "imageDetails", repositoryName=name)
-        ]
-    except _Gone:
-        sizes = []
+    # A repository that was deleted meanwhile holds nothing.
+    images = listed(ecr, "describe_images", "imageDetails", absent=_GONE, repositoryName=name)
+    sizes = [image.get("imageSizeInBytes", 0) for image in images]
     return Held(len(sizes), sum(sizes))
 
 
-class _Gone(Exception):
-    """A repository was deleted meanwhile."""
-
-
 def _quotas() -> Iterator[tuple[str, float]]:
-    client = boto3.client("service-quotas")
-    for quota in _pages(client, "list_service_quotas", "Quotas", service="servicequotas", ServiceCode="ecr"):
+    for quota in listed(boto3.client("service-quotas"), "list_service_quotas", "Quotas", ServiceCode="ecr"):
         yield quota["QuotaName"], quota["Value"]
-
-
-def _pages(client: Any, operation: str, key: str, *, service: str = "ecr", **given: Any) -> Iterator[Mapping[str, Any]]:
-    try:
-        for page in client.get_paginator(operation).paginate(**given):
-            yield from page[key]
-    except (ClientError, BotoCoreError) as error:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "RepositoryNotFoundException":
-            raise _Gone from None
-        call = "".join(part.capitalize() for part in operation.split("_"))
-        raise said(error, call=f"{service}:{call}") from None

@@ -163,13 +163,22 @@ def ask(client: Any, operation: str, *, absent: Collection[str] = (), **argument
         raise said(error, call=_permission(client, operation)) from None
 
 
-def listed(client: Any, operation: str, key: str, *, page: int | None = None, **arguments: Any) -> Iterator[Any]:
-    """All that AWS lists, page by page.
+def listed(
+    client: Any,
+    operation: str,
+    key: str,
+    *,
+    page: int | None = None,
+    absent: Collection[str] = (),
+    **arguments: Any,
+) -> Iterator[Any]:
+    """All that AWS lists, page by page; nothing more where it says that there is nothing of that kind.
 
     :param client: client of the service.
     :param operation: the client's method.
     :param key: what holds the list in the answer.
     :param page: how many to ask for at once; what AWS gives if left out.
+    :param absent: codes of the errors that say so.
     :param arguments: the call's arguments.
     :raises AwsError: when AWS refuses.
     """
@@ -178,6 +187,8 @@ def listed(client: Any, operation: str, key: str, *, page: int | None = None, **
         for answer in client.get_paginator(operation).paginate(**arguments, PaginationConfig=size):
             yield from answer.get(key, ())
     except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
+            return
         raise said(error, call=_permission(client, operation)) from None
 
 
