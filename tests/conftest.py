@@ -22,6 +22,24 @@ def stack(app) -> cdk.Stack:
     return cdk.Stack(app, "Stack", env=cdk.Environment(account=ACCOUNT, region=REGION))
 
 
+@pytest.fixture(scope="session")
+def _loopback():
+    from tests.real.aws import loopback_aws  # it loads moto, which few tests need
+
+    with loopback_aws() as running:
+        yield running
+
+
+@pytest.fixture
+def loopback(_loopback):
+    """An AWS on the loopback, empty for each test that asks for it."""
+    from tests.real.aws import reset
+
+    reset(_loopback)
+    yield _loopback
+    reset(_loopback)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Keep each xdist_group in one process: pytest-xdist 3.8 writes the group where pytest 9.2 no longer looks for it."""

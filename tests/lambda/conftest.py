@@ -1,4 +1,4 @@
-"""Lambda's Python, an AWS on the loopback, and a CloudFormation that waits for answers."""
+"""Lambda's Python, and a CloudFormation that waits for answers."""
 
 import json
 import threading
@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.real.aws import loopback_aws, reset
 from tests.real.lambdas import Lambda, asset, runtime
 
 
@@ -15,19 +14,6 @@ from tests.real.lambdas import Lambda, asset, runtime
 def functions(tmp_path_factory) -> Lambda:
     folder = tmp_path_factory.mktemp("lambda")
     return Lambda(asset(folder / "asset.zip"), runtime(folder / "runtime"))
-
-
-@pytest.fixture(scope="session")
-def _loopback():
-    with loopback_aws() as aws:
-        yield aws
-
-
-@pytest.fixture
-def loopback(_loopback):
-    reset(_loopback)
-    yield _loopback
-    reset(_loopback)
 
 
 @pytest.fixture
