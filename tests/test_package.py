@@ -20,8 +20,9 @@ def test_the_public_names_are_sorted_and_all_of_them_load():
         assert getattr(ecr_pull_through_cache, name) is not None
 
 
-def test_every_lazy_name_is_public():
-    assert set(ecr_pull_through_cache._HOME_OF) | {"__version__"} == set(ecr_pull_through_cache.__all__)
+def test_a_star_import_brings_every_public_name_and_nothing_else():
+    code = "before = set(globals()); from ecr_pull_through_cache import *; print(sorted(set(globals()) - before - {'before'}))"
+    assert run_python(code).strip() == str(sorted(ecr_pull_through_cache.__all__))
 
 
 def test_the_folder_constructs_does_not_shadow_the_library_constructs():

@@ -6,7 +6,7 @@ import difflib
 
 from constructs import Construct, IConstruct
 
-from ._round_trips import Place, is_unresolved, place_of
+from ._place import Place, is_unresolved, place_of
 from .errors import UserError
 from .images import REGIONS, overlaps
 

@@ -30,7 +30,7 @@ from ecr_pull_through_cache import (
     Upstream,
     UserError,
 )
-from ecr_pull_through_cache._lambda_asset import PARTS, stage
+from ecr_pull_through_cache.day_two._lambda_asset import PARTS, stage
 from stacks.acknowledgements import acknowledge, acknowledge_day_two, acknowledge_warmer
 from tests.constructs.support import only, resources
 
@@ -520,7 +520,7 @@ class TestAsset:
         assert {"functions/warming.py", "operations/warming.py", "images/mapping.py"} < set(files)
 
     def test_it_is_the_same_whatever_the_umask(self, tmp_path):
-        code = "import os, sys, pathlib; os.umask(0o077); from ecr_pull_through_cache._lambda_asset import stage; stage(pathlib.Path(sys.argv[1]))"
+        code = "import os, sys, pathlib; os.umask(0o077); from ecr_pull_through_cache.day_two._lambda_asset import stage; stage(pathlib.Path(sys.argv[1]))"
         subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
         below = list(tmp_path.rglob("*"))
         assert {oct(p.stat().st_mode & 0o777) for p in below if p.is_file()} == {"0o644"}

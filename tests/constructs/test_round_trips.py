@@ -7,7 +7,7 @@ from jsii._kernel.providers.process import _NodeProcess
 
 from constructs import Construct
 from ecr_pull_through_cache import Pullers, PullThroughCache, Upstream, UserError
-from ecr_pull_through_cache._round_trips import is_unresolved, place_of, settle, stack_of
+from ecr_pull_through_cache._place import is_unresolved, place_of, settle, stack_of
 
 
 @jsii.implements(cdk.IStringProducer)

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
+from ecr_pull_through_cache.ecr.lifecycle import LifecyclePolicy
 from ecr_pull_through_cache.errors import UserError
-from ecr_pull_through_cache.lifecycle import LifecyclePolicy
 from ecr_pull_through_cache.operations import aws, replicating
 from ecr_pull_through_cache.operations.backfilling import REPLACEABLE, Backfiller, Change, Left, merge_policies
 from tests.faults import Fault

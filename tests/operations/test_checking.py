@@ -12,10 +12,10 @@ from botocore.stub import Stubber
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
-from ecr_pull_through_cache.cli._expectation import expectation, expected_nodes
 from ecr_pull_through_cache.configuration import load
+from ecr_pull_through_cache.configuration.expectation import expectation, expected_nodes
+from ecr_pull_through_cache.ecr.lifecycle import LifecyclePolicy
 from ecr_pull_through_cache.errors import UserError
-from ecr_pull_through_cache.lifecycle import LifecyclePolicy
 from ecr_pull_through_cache.operations import aws as operations
 from ecr_pull_through_cache.operations.checking import (
     Checker,

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from ecr_pull_through_cache.admission import PolicyForm, PolicySettings, render_policy
-from ecr_pull_through_cache.admission.text import to_yaml
 from ecr_pull_through_cache.configuration import load
 from ecr_pull_through_cache.images import PinnedByDigest
 from ecr_pull_through_cache.manifests import Rewriter
+from ecr_pull_through_cache.manifests.yaml_text import to_yaml
 from tests.corpus import corpus, mapping
 from tests.real.engines import ROOT, api_server, engine, layer_tool, run
 from tests.real.pods import images_of, pod, pods

@@ -260,7 +260,7 @@ def _summary(text: str) -> str:
 
 def upstreams() -> str:
     """The catalogue of upstream registries, and the quotas that are checked at synthesis."""
-    from ecr_pull_through_cache import quotas
+    from ecr_pull_through_cache.ecr import quotas
     from ecr_pull_through_cache.images import Upstream
 
     rows = [

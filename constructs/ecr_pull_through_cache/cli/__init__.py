@@ -13,22 +13,9 @@ import typer
 
 from .._version import __version__
 from ..errors import UserError
-from . import (
-    backfill,
-    charts,
-    check,
-    clusters,
-    describe,
-    diagram,
-    iam,
-    image,
-    init,
-    inventory,
-    policy,
-    purge,
-    rewrite,
-    warm,
-)
+from . import backfill, check, describe, diagram, iam, image, init, inventory, policy, purge, rewrite, warm
+from . import cluster_config as clusters
+from . import helm_values as charts
 
 app = typer.Typer(
     name="ecr-pull-through",

@@ -67,8 +67,8 @@ def check(
     Example: ecr-pull-through check --config environments/minimal.yaml --assume-role ReadOnly
     """
     from ..configuration import load
+    from ..configuration.expectation import expectation, expected_nodes
     from ..operations.aws import Sessions
-    from ._expectation import expectation, expected_nodes
 
     if yes and not fix:
         raise UserError("--yes is for --fix, without which nothing is changed; give both, or neither")

@@ -39,7 +39,7 @@ def policy(
     Example: ecr-pull-through policy --form cluster-policy --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --cache k8s=registry.k8s.io
     """
-    from ..admission.text import to_yaml
+    from ..manifests.yaml_text import to_yaml
 
     rewrite = cluster_of(config, cluster).rewrite if registry is None else None
     settings = PolicySettings(

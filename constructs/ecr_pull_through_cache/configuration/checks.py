@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
-from .. import quotas
+from ..ecr import quotas
 from ..errors import UserError
 from ..images import REGIONS, CachedUpstream, overlaps, partition_of
 from .models import Cluster, Document, Registry, Template, UpstreamRule

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from ..ecr.lifecycle import LifecyclePolicy, LifecycleRule
 from ..errors import UserError
 from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_platform, check_prefix
-from ..lifecycle import LifecyclePolicy, LifecycleRule
 
 
 class Model(BaseModel):

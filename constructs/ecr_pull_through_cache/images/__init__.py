@@ -4,7 +4,7 @@ Pure Python: nothing here imports aws-cdk-lib, boto3 or pydantic, so that a Lamb
 """
 
 from .hosts import PARTITIONS, REGIONS, EcrHost, Partition, partition_of
-from .importing import check_platform, listed_images, why_not_importable
+from .importable import check_platform, listed_images, why_not_importable
 from .mapping import CachedUpstream, CacheMapping, Decision, PinnedByDigest, Reason, Substitution, canonical
 from .prefixes import ROOT, check_prefix, overlaps
 from .reference import DOCKER_HUB, ImageReference, InvalidImageReference, split_registry

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from ..admission.text import to_yaml
 from ..errors import UserError
 from ..images import CacheMapping, EcrHost, Reason, Upstream
+from .yaml_text import to_yaml
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
 """The pause image of Kubernetes 1.34 and newer."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .. import quotas
+from ..ecr import quotas
+from ..ecr.permissions import SECRET_PREFIX
 from ..errors import UserError
 from ..images import ROOT
-from ..permissions import SECRET_PREFIX
 from .aws import AwsError, SignedOut, ask, listed, said
 from .backfilling import Backfiller, Change, Failed, template_of
 from .parallel import THREADS, in_order

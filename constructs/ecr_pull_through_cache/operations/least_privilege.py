@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from .. import permissions
+from ..ecr import permissions
 from ..errors import UserError
 from ..images import ROOT, partition_of
 

@@ -32,8 +32,8 @@ def helm_values(
     Example: ecr-pull-through helm-values values.yaml --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --cache quay=quay.io > cached.yaml
     """
-    from ..admission.text import to_yaml
     from ..manifests.helm import chart_values, override
+    from ..manifests.yaml_text import to_yaml
 
     result = override(mapping_of(config, cluster, registry, cache, pinned_by_digest), chart_values(chart))
     if result.values:

@@ -14,10 +14,10 @@ from aws_cdk import aws_logs as logs
 
 from constructs import Construct
 
+from ..images import ROOT
+from ..operations.least_privilege import On, actions_of
+from ..registry.cache_registry import CacheRegistry
 from ._lambda_asset import operations_code
-from .cache_registry import CacheRegistry
-from .images import ROOT
-from .operations.least_privilege import On, actions_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -67,7 +67,7 @@ class OperationsFunction(Construct):
             "Resource",
             runtime=lambda_.Runtime.PYTHON_3_14,
             code=operations_code(),
-            handler=f"{__package__}.functions.{handler}",
+            handler=f"ecr_pull_through_cache.functions.{handler}",
             description=description,
             role=self.role,
             timeout=timeout,

@@ -12,11 +12,11 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct, IValidation
 
-from . import permissions
-from ._checks import check_account, claim_singleton
-from ._round_trips import stack_of
+from .._checks import check_account, claim_singleton
+from .._place import stack_of
+from ..ecr import permissions
+from ..images import ROOT
 from .cache_registry import CacheRegistry
-from .images import ROOT
 
 DEFAULT_ID = "EcrRegistryPolicy"
 """Id, below its stack, of the registry policy that :meth:`RegistryPolicy.of` makes."""

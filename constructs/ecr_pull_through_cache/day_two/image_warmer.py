@@ -23,13 +23,13 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from constructs import Construct
 
-from ._checks import refuse
+from .._checks import refuse
+from ..errors import UserError
+from ..functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
+from ..images import CacheMapping, EcrHost, check_platform, why_not_importable
+from ..registry.cache_registry import CacheRegistry
+from ..registry.pull_through_cache_rule import rules_of
 from ._operations_function import OperationsFunction, alarm_on, invoking_role, tell
-from .cache_registry import CacheRegistry
-from .errors import UserError
-from .functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
-from .images import CacheMapping, EcrHost, check_platform, why_not_importable
-from .pull_through_cache_rule import rules_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms

@@ -10,9 +10,9 @@ from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from ._checks import claim_singleton, refuse
-from .errors import UserError
-from .images import ROOT
+from .._checks import claim_singleton, refuse
+from ..errors import UserError
+from ..images import ROOT
 
 
 class ScanType(Enum):

@@ -8,8 +8,8 @@ from aws_cdk import Aws
 
 from constructs import IConstruct
 
-from ._round_trips import is_unresolved, place_of
-from .images import ROOT, EcrHost, partition_of
+from .._place import is_unresolved, place_of
+from ..images import ROOT, EcrHost, partition_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from aws_cdk import aws_iam as iam
 
-from . import permissions
-from ._checks import check_account
-from ._round_trips import is_unresolved
-from .errors import UserError
+from .._checks import check_account
+from .._place import is_unresolved
+from ..ecr import permissions
+from ..errors import UserError
 
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
 

@@ -13,11 +13,11 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from constructs import Construct
 
-from ._checks import refuse
+from .._checks import refuse
+from ..functions.contract import NAMESPACE, PREFIXES, REPLACE
+from ..registry.cache_registry import CacheRegistry
+from ..registry.repository_creation_template import RepositoryCreationTemplate
 from ._operations_function import OperationsFunction, alarm_on, tell
-from .cache_registry import CacheRegistry
-from .functions.contract import NAMESPACE, PREFIXES, REPLACE
-from .repository_creation_template import RepositoryCreationTemplate
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
@@ -116,7 +116,7 @@ class RepositoryBackfill(Construct):
 
 def _check_replaceable(scope: Construct, id: str, replace: Sequence[str]) -> None:
     # It loads boto3, which nothing else here needs.
-    from .operations.backfilling import REPLACEABLE
+    from ..operations.backfilling import REPLACEABLE
 
     unknown = sorted(set(replace) - set(REPLACEABLE))
     if unknown:

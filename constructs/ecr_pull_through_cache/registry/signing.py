@@ -10,10 +10,10 @@ from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from ._checks import claim_singleton, refuse
-from ._round_trips import is_unresolved
-from .errors import UserError
-from .images import ROOT
+from .._checks import claim_singleton, refuse
+from .._place import is_unresolved
+from ..errors import UserError
+from ..images import ROOT
 
 _PROFILE = re.compile(r"arn:[\w-]+:signer:[\w-]+:\d{12}:/signing-profiles/\w{2,}", re.ASCII)
 

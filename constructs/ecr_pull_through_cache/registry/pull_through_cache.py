@@ -10,12 +10,12 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from . import permissions
-from ._checks import check_account, refuse
-from ._round_trips import group, place_of, settle
+from .._checks import check_account, refuse
+from .._place import group, place_of, settle
+from ..ecr import permissions
+from ..errors import UserError
+from ..images import ROOT, CacheMapping, PinnedByDigest, Upstream
 from .cache_registry import CacheRegistry
-from .errors import UserError
-from .images import ROOT, CacheMapping, PinnedByDigest, Upstream
 from .pull_through_cache_rule import PullThroughCacheRule
 from .pullers import Pullers
 from .registry_policy import RegistryPolicy

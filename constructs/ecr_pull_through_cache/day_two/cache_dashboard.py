@@ -15,12 +15,12 @@ from aws_cdk import aws_scheduler as scheduler
 
 from constructs import Construct
 
-from ._checks import claim_singleton, refuse
+from .._checks import claim_singleton, refuse
+from ..errors import UserError
+from ..functions.contract import NAMESPACE, PREFIXES, QUOTAS
+from ..images import ROOT, check_prefix
+from ..registry.cache_registry import CacheRegistry
 from ._operations_function import OperationsFunction, alarm_on, invoking_role, tell
-from .cache_registry import CacheRegistry
-from .errors import UserError
-from .functions.contract import NAMESPACE, PREFIXES, QUOTAS
-from .images import ROOT, check_prefix
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns

@@ -9,11 +9,11 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from . import permissions
-from ._checks import refuse
-from .cache_registry import CacheRegistry
-from .errors import UserError
-from .images import check_prefix
+from .._checks import refuse
+from ..ecr import permissions
+from ..errors import UserError
+from ..images import check_prefix
+from ..registry.cache_registry import CacheRegistry
 
 
 class NodePullMode(Enum):

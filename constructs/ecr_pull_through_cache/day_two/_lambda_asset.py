@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
-PARTS = ("__init__.py", "_version.py", "errors.py", "permissions.py", "functions", "images", "operations")
+PARTS = ("__init__.py", "_version.py", "errors.py", "ecr", "functions", "images", "operations")
 """Modules and folders of the package that Lambda's Python runtime carries as they are: they need boto3 and no more."""
 
 
@@ -35,7 +35,7 @@ def stage(folder: Path) -> None:
 
     :param folder: an empty folder, which becomes a root of imports.
     """
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     for part in PARTS:
         sources = [here / part] if part.endswith(".py") else sorted((here / part).rglob("*.py"))
         for source in sources:

@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import permissions
+from ..ecr import permissions
 from ..images import ROOT, partition_of
 from ..operations.checking import ExpectedNodes, ExpectedRegistry, ExpectedRule, ExpectedTemplate
 
 if TYPE_CHECKING:
-    from ..configuration import ClusterPlan, RegistryPlan
-    from ..configuration.models import Template
+    from . import ClusterPlan, RegistryPlan
+    from .models import Template
 
 
 def expectation(plan: RegistryPlan) -> ExpectedRegistry:

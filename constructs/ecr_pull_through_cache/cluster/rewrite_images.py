@@ -12,10 +12,10 @@ from aws_cdk import CfnResource, IAspect, Stack, Token
 
 from constructs import IConstruct
 
-from .images import CacheMapping, InvalidImageReference
+from ..images import CacheMapping, InvalidImageReference
+from ..manifests import Rewriter
+from ..manifests.helm import override
 from .kyverno import merged
-from .manifests import Rewriter
-from .manifests.helm import override
 
 _PLACES: dict[str, tuple[str, ...]] = {
     "AWS::ECS::TaskDefinition": ("ContainerDefinitions[].Image",),

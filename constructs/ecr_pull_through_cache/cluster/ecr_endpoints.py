@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from .cache_registry import CacheRegistry
+from ..registry.cache_registry import CacheRegistry
 
 
 class EcrEndpoints(Construct):

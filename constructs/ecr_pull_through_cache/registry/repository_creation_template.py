@@ -15,13 +15,13 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from . import permissions
-from ._checks import claim_prefix, refuse
-from ._round_trips import stack_of
+from .._checks import claim_prefix, refuse
+from .._place import stack_of
+from ..ecr import permissions
+from ..ecr.lifecycle import LifecyclePolicy
+from ..errors import UserError
+from ..images import check_prefix
 from .cache_registry import CacheRegistry
-from .errors import UserError
-from .images import check_prefix
-from .lifecycle import LifecyclePolicy
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms

@@ -10,8 +10,8 @@ from aws_cdk import Annotations, RemovalPolicy
 
 from constructs import Construct
 
-from ._checks import refuse
-from ._round_trips import is_unresolved, place_of
+from .._checks import refuse
+from .._place import is_unresolved, place_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager

@@ -10,11 +10,11 @@ from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from . import quotas
-from ._checks import check_account, check_region, claim_singleton, refuse
-from ._round_trips import is_unresolved, place_of
-from .errors import UserError
-from .images import ROOT
+from .._checks import check_account, check_region, claim_singleton, refuse
+from .._place import is_unresolved, place_of
+from ..ecr import quotas
+from ..errors import UserError
+from ..images import ROOT
 
 _FILTER = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*", re.ASCII)
 

@@ -8,8 +8,8 @@ from aws_cdk import Duration
 
 from constructs import Construct
 
+from ..images import CacheMapping, Reason
 from ._eks import is_v2
-from .images import CacheMapping, Reason
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from ..errors import UserError
 from . import quotas
-from .errors import UserError
 
 
 class TagSelection(Enum):

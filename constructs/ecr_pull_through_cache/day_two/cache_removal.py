@@ -10,17 +10,17 @@ import aws_cdk as cdk
 
 from constructs import Construct
 
-from ._checks import refuse
+from .._checks import refuse
+from ..functions.contract import PREFIXES
+from ..images import ROOT
+from ..registry.cache_registry import CacheRegistry
+from ..registry.pull_through_cache_rule import PullThroughCacheRule
 from ._operations_function import OperationsFunction
-from .cache_registry import CacheRegistry
-from .functions.contract import PREFIXES
-from .images import ROOT
-from .pull_through_cache_rule import PullThroughCacheRule
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
-    from .repository_creation_template import RepositoryCreationTemplate
+    from ..registry.repository_creation_template import RepositoryCreationTemplate
 
 
 class CacheRemoval(Construct):

@@ -13,12 +13,12 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct, IConstruct
 
-from . import permissions, quotas
-from ._checks import claim_prefix, count_of, refuse
-from ._round_trips import is_unresolved, place_of, stack_of
+from .._checks import claim_prefix, count_of, refuse
+from .._place import is_unresolved, place_of, stack_of
+from ..ecr import permissions, quotas
+from ..errors import UserError
+from ..images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix, partition_of
 from .cache_registry import CacheRegistry
-from .errors import UserError
-from .images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix, partition_of
 from .upstream_credentials import check_credentials
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from aws_cdk import Stack, Stage
 
 from constructs import Construct
 
-from ._checks import refuse
+from .._checks import refuse
+from .._place import is_unresolved
+from ..admission import PolicyForm, PolicySettings, render_policy
+from ..images import CacheMapping
+from ..manifests.yaml_text import to_yaml
 from ._eks import is_v2
-from ._round_trips import is_unresolved
-from .admission import PolicyForm, PolicySettings, render_policy
-from .admission.text import to_yaml
-from .images import CacheMapping
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks

@@ -1,0 +1,1 @@
+"""What makes a cluster use the cache: permissions of nodes, endpoints, rewriting at admission, the aspect for CDK apps."""

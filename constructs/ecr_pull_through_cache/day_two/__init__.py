@@ -1,0 +1,1 @@
+"""What keeps a deployed cache in order: warming, backfill, dashboard, removal."""

@@ -1,0 +1,1 @@
+"""What one registry has, per account and Region: rules, templates, replication, policies, scanning, signing."""
