@@ -64,9 +64,9 @@ def make(folder: Path, count: int) -> None:
 
 
 def with_this(folder: Path) -> None:
-    command = [Path(sys.executable).with_name("ecr-pull-through"), "rewrite", folder, "--in-place", "--registry", HOST]
+    command = [Path(sys.executable).with_name("ecr-pull-through"), "rewrite", folder, "--in-place", "--host", HOST]
     subprocess.run(
-        [*command, "--cache", "k8s=registry.k8s.io", "--cache", "quay=quay.io"], check=True, capture_output=True
+        [*command, "--upstream", "k8s=registry.k8s.io", "--upstream", "quay=quay.io"], check=True, capture_output=True
     )
 
 

@@ -19,7 +19,7 @@ COMMANDS = {
     BARE: [sys.executable, "-c", "pass"],
     OURS: [
         Path(sys.executable).with_name("ecr-pull-through"), "image", "registry.k8s.io/pause:3.10",
-        "--registry", HOST, "--cache", "k8s=registry.k8s.io",
+        "--host", HOST, "--upstream", "k8s=registry.k8s.io",
     ],
 }  # fmt: skip
 

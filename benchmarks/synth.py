@@ -62,8 +62,8 @@ REGISTRY = """\
       quay: quay.io
       docker-hub: {{ upstream: docker.io, credentials: docker-hub }}
     template:
-      lifecycle: {{ expireUnpulledAfterDays: 90 }}
-      tags: {{ origin: pull-through-cache }}
+      lifecyclePolicy: {{ expireUnpulledAfterDays: 90 }}
+      resourceTags: {{ origin: pull-through-cache }}
 """
 CLUSTER = """\
   cluster-{n:03}:

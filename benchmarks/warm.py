@@ -222,8 +222,8 @@ def with_this(names: Sequence[str], proxy: Path, url: str, scratch: Path) -> Run
     listed = scratch / "images.txt"
     listed.write_text("".join(f"registry.k8s.io/{name}\n" for name in names))
     command = [
-        Path(sys.executable).with_name("ecr-pull-through"), "warm", f"@{listed}", "--registry", HOST,
-        "--cache", "ROOT=registry.k8s.io", "--registry-url", url, "--no-wait", "--rate", "0", "--concurrency", "16",
+        Path(sys.executable).with_name("ecr-pull-through"), "warm", f"@{listed}", "--host", HOST,
+        "--upstream", "ROOT=registry.k8s.io", "--registry-url", url, "--no-wait", "--rate", "0", "--concurrency", "16",
     ]  # fmt: skip
     with ecr_api() as api:
         return _timed(command, proxy, environment(api, dict(os.environ)))

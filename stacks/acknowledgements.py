@@ -43,7 +43,7 @@ def acknowledge_day_two(scope: IConstruct) -> None:
 
     :param scope: the construct.
     """
-    registry = CacheRegistry.of_stack(scope).repositories(ROOT)
+    registry = CacheRegistry.of(scope).repositories(ROOT)
     _acknowledge(scope, {_wildcard(resource): _EVERYTHING for resource in ("*", registry)})
 
 
@@ -53,7 +53,7 @@ def acknowledge_warmer(warmer: ImageWarmer) -> None:
     :param warmer: the warmer, with a bucket of its own.
     """
     stack = cdk.Stack.of(warmer)
-    here = CacheRegistry.of_stack(warmer)
+    here = CacheRegistry.of(warmer)
     bucket, machine = (
         stack.get_logical_id(resource.node.default_child)  # type: ignore[arg-type]  # both are L1s
         for resource in (warmer.bucket, warmer.state_machine)

@@ -51,7 +51,7 @@ class ClusterStack(cdk.Stack):
             "NodePullPolicy",
             registry=there,
             repository_prefixes=registry.prefixes,
-            mode=NodePullMode.IMPORT if cluster.imports and registry.caches else NodePullMode.PULL_ONLY,
+            mode=NodePullMode.IMPORT if cluster.imports and registry.pulled_through else NodePullMode.PULL_ONLY,
             tag_on_create=registry.tags_repositories,
             role_names=[nodes.role for nodes in cluster.nodes],
         )

@@ -65,8 +65,8 @@ def add_day_two(
             "Dashboard",
             repository_prefixes=plan.prefixes,
             warmer=warmer,
-            imports_failed=plan.dashboard.imports_failed,
-            quota_used=plan.dashboard.quota_used,
+            failed_imports_threshold=plan.dashboard.failed_imports_threshold,
+            quota_threshold_percent=plan.dashboard.quota_threshold_percent,
             alarm_topic=topics.of(plan.dashboard.alarm_topic),
         )
         acknowledge_day_two(dashboard)
@@ -86,7 +86,7 @@ class _Topics:
 
 
 def _warmer(stack: cdk.Stack, warm: Warm, cache: PullThroughCache, topics: _Topics) -> ImageWarmer:
-    key = warm.encryption_key
+    key = warm.kms_key
     warmer = ImageWarmer(
         stack,
         "Warmer",

@@ -59,22 +59,22 @@ class RegistryStack(cdk.Stack):
         self._plan = registry
         self._keys: dict[str, kms.IKey] = {}
         self._secrets: dict[str, secretsmanager.ISecret] = {}
-        self.cache = self._make_cache() if registry.caches else None
+        self.cache = self._make_cache() if registry.pulled_through else None
         """What is pulled through here, if anything."""
         self.templates = [*self.cache.templates.values()] if self.cache else []
         """The creation templates of the registry."""
-        self._hold("Replicas", registry.arrives, AppliedFor.REPLICATION)
-        self._hold("Copies", registry.copies, AppliedFor.CREATE_ON_PUSH)
-        if registry.scanning is not None:
-            RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.scanning))
+        self._add_replica_registry("Replicas", registry.replicated, AppliedFor.REPLICATION)
+        self._add_replica_registry("Copies", registry.pushed, AppliedFor.CREATE_ON_PUSH)
+        if registry.scan_type is not None:
+            RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.scan_type))
         self._output_examples()
         if registry.has_day_two:
             # What this loads takes longer than all the rest of a synthesis without it.
             from .day_two import add_day_two
 
             add_day_two(self, registry, cache=self.cache, templates=self.templates)
-        here = CacheRegistry.of_stack(self)
-        prefixes = {*registry.caches, *registry.copies, *registry.arrives}
+        here = CacheRegistry.of(self)
+        prefixes = {*registry.pulled_through, *registry.pushed, *registry.replicated}
         acknowledge(
             self,
             "AwsSolutions-ECR1",
@@ -86,7 +86,7 @@ class RegistryStack(cdk.Stack):
         """Patterns of the repositories that roles for private ECR upstreams read."""
         return [
             CacheRegistry(account=up.account, region=up.region).repositories(cache.cached.upstream_repository_prefix)
-            for cache in self._plan.caches.values()
+            for cache in self._plan.pulled_through.values()
             if (up := cache.cached.upstream).account and up.region
         ]
 
@@ -95,9 +95,9 @@ class RegistryStack(cdk.Stack):
         return PullThroughCache(
             self,
             "Cache",
-            upstreams={prefix: self._upstream(cache) for prefix, cache in plan.caches.items()},
+            upstreams={prefix: self._upstream(cache) for prefix, cache in plan.pulled_through.items()},
             replicate_to=self._destinations,
-            replicate_also=list(plan.copies),
+            replicate_also=list(plan.pushed),
             pullers=Pullers(accounts=plan.pull_accounts, organization=plan.organization),
             importers=Pullers(accounts=plan.import_accounts, organization=plan.organization),
             replicated_from=[source.account for source in plan.sources],
@@ -108,7 +108,7 @@ class RegistryStack(cdk.Stack):
             upstream=cache.cached.upstream,
             upstream_repository_prefix=cache.cached.upstream_repository_prefix,
             credentials=self._secret(cache.credentials) if cache.credentials else None,
-            recorded_credential_arn=cache.recorded_credentials,
+            deployed_credential_arn=cache.deployed_credentials,
             role=iam.Role.from_role_name(self, f"UpstreamRole-{cache.role}", cache.role) if cache.role else None,
             settings=self._settings(cache.template),
         )
@@ -129,10 +129,10 @@ class RegistryStack(cdk.Stack):
         return CreationTemplateSettings(
             image_tag_mutability=ecr.TagMutability[template.image_tag_mutability],
             mutability_exclusions=template.image_tag_mutability_exclusion_filters,
-            encryption=_encryption(template.encryption) if template.encryption else None,
-            encryption_key=self._key(template.encryption_key) if template.encryption_key else None,
-            lifecycle=template.lifecycle.policy() if template.lifecycle else None,
-            resource_tags=template.tags,
+            encryption=_encryption(template.encryption_type) if template.encryption_type else None,
+            encryption_key=self._key(template.kms_key) if template.kms_key else None,
+            lifecycle=template.lifecycle_policy.policy() if template.lifecycle_policy else None,
+            resource_tags=template.resource_tags,
         )
 
     def _key(self, arn: str) -> kms.IKey:
@@ -142,7 +142,7 @@ class RegistryStack(cdk.Stack):
             self._keys[arn] = kms.Key.from_key_arn(self, f"Key-{arn.rsplit('/', 1)[-1]}", arn)
         return self._keys[arn]
 
-    def _hold(self, id: str, plans: Mapping[str, CachePlan], applied_for: AppliedFor) -> None:
+    def _add_replica_registry(self, id: str, plans: Mapping[str, CachePlan], applied_for: AppliedFor) -> None:
         if plans:
             held = ReplicaRegistry(
                 self,

@@ -11,7 +11,7 @@ from .errors import UserError
 from .images import REGIONS, overlaps
 
 
-def refuse(scope: IConstruct, id: str, message: str) -> UserError:
+def error_at(scope: IConstruct, id: str, message: str) -> UserError:
     """An error that begins with the path of the construct it is about."""
     path = "/".join(part for part in (scope.node.path, id) if part)
     return UserError(f"{path}: {message}")
@@ -45,7 +45,7 @@ def claim_singleton(scope: Construct, id: str, kind: str) -> None:
     taken = _taken(scope, kind)
     if taken:
         first = next(iter(taken))
-        raise refuse(
+        raise error_at(
             scope,
             id,
             f"a registry has only one {kind}, and {taken[first]} is it for {_environment(place_of(scope))}; "
@@ -63,7 +63,7 @@ def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: b
     taken = _taken(scope, kind)
     for other, path in taken.items():
         if other == prefix or (not nested and overlaps(other, prefix)):
-            raise refuse(
+            raise error_at(
                 scope,
                 id,
                 f"the prefix {prefix!r} overlaps {other!r} of {path}; "

@@ -57,7 +57,7 @@ def test_flags_alone_make_a_file(tmp_path):
     assert "new/cache.yaml is written" in done.stderr
     found = load(tmp_path / "new/cache.yaml")
     main, demo, far = found.registries["main"], found.clusters["demo"], found.clusters["far"]
-    assert {prefix: plan.cached.upstream.host for prefix, plan in main.caches.items()} == {
+    assert {prefix: plan.cached.upstream.host for prefix, plan in main.pulled_through.items()} == {
         "k8s": "registry.k8s.io", "hub": "docker.io",
     }  # fmt: skip
     assert [str(place) for place in main.replicate_to] == ["111122223333/us-east-1", "444455556666/eu-central-1"]
@@ -74,7 +74,7 @@ def test_a_file_is_never_overwritten_without_force(tmp_path):
     assert cli(*arguments, expect=2).stderr == f"error: {file} exists; give another name, or --force to write it anew\n"
     assert file.read_text() == "mine"
     cli(*arguments, "--force")
-    assert load(file).registries["main"].caches.keys() == {"quay"}
+    assert load(file).registries["main"].pulled_through.keys() == {"quay"}
 
 
 def test_what_is_refused_leaves_the_file_as_it_was(tmp_path):
@@ -91,7 +91,7 @@ def test_a_role_may_hold_an_equals_sign(tmp_path):
 
 def test_the_upstreams_that_really_run_are_proposed_with_their_numbers(tmp_path):
     done = cli("init", "-", *FLAGS, "--from-cluster", "-", stdin=PODS)
-    assert parse(done.stdout).registries["main"].caches.keys() == {"docker-hub", "k8s"}
+    assert parse(done.stdout).registries["main"].pulled_through.keys() == {"docker-hub", "k8s"}
     assert "docker-hub: # 2 images of the cluster" in done.stdout
     assert (
         "# Not cached, because ECR has no such upstream: gcr.io (1 image), mcr.microsoft.com (1 image)." in done.stdout
@@ -107,15 +107,15 @@ def test_the_upstreams_that_really_run_are_proposed_with_their_numbers(tmp_path)
 def test_an_upstream_that_is_given_as_well_keeps_its_prefix(tmp_path):
     (tmp_path / "pods.json").write_text(PODS)
     out = cli("init", "-", *FLAGS, "--from-cluster", tmp_path / "pods.json", "--upstream", "hub=docker.io").stdout
-    assert parse(out).registries["main"].caches.keys() == {"hub", "k8s"}
+    assert parse(out).registries["main"].pulled_through.keys() == {"hub", "k8s"}
     assert "hub: # 2 images of the cluster" in out
 
 
 def test_the_inventory_of_this_command_line_is_read_as_well():
-    rules = ["--registry", "111122223333.dkr.ecr.eu-west-1.amazonaws.com", "--cache", "k8s=registry.k8s.io"]
+    rules = ["--host", "111122223333.dkr.ecr.eu-west-1.amazonaws.com", "--upstream", "k8s=registry.k8s.io"]
     taken = cli("inventory", "-", *rules, "--output", "json", stdin=PODS).stdout
     out = cli("init", "-", *FLAGS, "--from-cluster", "-", stdin=taken).stdout
-    assert parse(out).registries["main"].caches.keys() == {"docker-hub", "k8s"}
+    assert parse(out).registries["main"].pulled_through.keys() == {"docker-hub", "k8s"}
 
 
 def test_a_live_cluster_is_asked_by_kubectl(tmp_path, monkeypatch):
@@ -124,7 +124,7 @@ def test_a_live_cluster_is_asked_by_kubectl(tmp_path, monkeypatch):
     kubectl.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     out = cli("init", "-", *FLAGS, "--from-cluster", "kubectl", "--context", "prod").stdout
-    assert parse(out).registries["main"].caches.keys() == {"docker-hub", "k8s"}
+    assert parse(out).registries["main"].pulled_through.keys() == {"docker-hub", "k8s"}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_person_is_asked_for_everything_and_again_after_a_mistake(tmp_path):
     assert "'12' is not an account" in seen
     assert "did you mean 'eu-west-1'?" in seen
     found = load(tmp_path / "cache.yaml")
-    assert found.registries["main"].caches.keys() == {"quay", "hub"}
+    assert found.registries["main"].pulled_through.keys() == {"quay", "hub"}
     assert {name: plan.registry.name for name, plan in found.clusters.items()} == {"demo": "main", "far": "us-east-1"}
     assert [nodes.role for nodes in found.clusters["demo"].nodes] == ["demo-nodes"]
     assert {plan.rewrite.form.value for plan in found.clusters.values()} == {"mutating-admission-policy"}
@@ -179,7 +179,7 @@ def test_a_person_may_leave_out_what_runs_in_the_cluster_and_most_answers(tmp_pa
     assert code == 0, seen
     assert "Cache docker.io?" in seen
     found = load(tmp_path / "cache.yaml")
-    assert found.registries["main"].caches.keys() == {"k8s"}
+    assert found.registries["main"].pulled_through.keys() == {"k8s"}
     assert found.clusters == {}
 
 

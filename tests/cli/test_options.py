@@ -17,7 +17,7 @@ WARM = ("warm", "registry.k8s.io/pause:3.10")
         (("check", "--yes"), "--yes is for --fix, without which nothing is changed"),
         (("backfill", "--no-wait"), "--no-wait is for --replication"),
         (("backfill", "--replication", "--prefix", "k8s"), "leave --prefix and --replace out"),
-        (("backfill", "--replication", "--replace", "tags"), "leave --prefix and --replace out"),
+        (("backfill", "--replication", "--replace", "resourceTags"), "leave --prefix and --replace out"),
         ((*WARM, "--replicas", "--no-wait"), "--replicas waits for the replicas"),
         ((*WARM, "--replicas", "--wait", "0"), "--replicas waits for the replicas"),
     ],

@@ -11,7 +11,7 @@ import yaml
 from tests.corpus import HOST
 
 ROOT = Path(__file__).parents[2]
-RULES = ["--registry", HOST, "--cache", "k8s=registry.k8s.io", "--cache", "hub=docker.io"]
+RULES = ["--host", HOST, "--upstream", "k8s=registry.k8s.io", "--upstream", "hub=docker.io"]
 POD = "kind: Pod\nspec:\n  containers:\n  - image: nginx:1 # keep\n    args: [--x=registry.k8s.io/a:1]\n"
 CACHED = POD.replace("nginx:1", f"{HOST}/hub/library/nginx:1")
 
@@ -124,16 +124,16 @@ def test_describe_as_data():
 
 
 MISTAKES = {
-    "no mapping": (["image", "nginx"], "say what images become: --config FILE with --cluster NAME or --registry NAME, or --registry HOST --cache PREFIX=UPSTREAM"),
-    "no cache": (["image", "nginx", "--registry", HOST], "--registry is given without --cache"),
-    "no registry": (["image", "nginx", "--cache", "k8s=registry.k8s.io"], "--cache is given without --registry"),
-    "no pair": (["image", "nginx", "--registry", HOST, "--cache", "k8s"], "--cache 'k8s' is not PREFIX=UPSTREAM"),
-    "an upstream that ECR refuses": (["image", "nginx", "--registry", HOST, "--cache", "x1=gcr.io"], "'gcr.io' is not an upstream registry"),
-    "both": (["image", "nginx", "--registry", "main", "--cluster", "demo", "--config", "environments/minimal.yaml"], "give --cluster or --registry, not both"),
+    "no mapping": (["image", "nginx"], "no cache is selected; give --config FILE with --cluster NAME or --registry NAME, or --host HOST with --upstream PREFIX=HOST"),
+    "no cache": (["image", "nginx", "--host", HOST], "--host is given without --upstream; add the upstreams it caches"),
+    "no registry": (["image", "nginx", "--upstream", "k8s=registry.k8s.io"], "--upstream is given without --host"),
+    "no pair": (["image", "nginx", "--host", HOST, "--upstream", "k8s"], "--upstream 'k8s' is not PREFIX=HOST"),
+    "an upstream that ECR refuses": (["image", "nginx", "--host", HOST, "--upstream", "x1=gcr.io"], "'gcr.io' is not an upstream registry"),
+    "both": (["image", "nginx", "--registry", "main", "--cluster", "demo", "--config", "environments/minimal.yaml"], "--cluster and --registry cannot be combined"),
     "no such cluster": (["image", "a", "--config", "environments/minimal.yaml", "--cluster", "x"], "there is no cluster 'x'; give --cluster with one of demo"),
     "no such registry": (["image", "a", "--config", "environments/minimal.yaml", "--registry", "x"], "there is no registry 'x'; there are europe, main, west"),
     "a registry of replicas": (["image", "a", "--config", "environments/minimal.yaml", "--registry", "west"], "west pulls nothing through itself; those that do: main"),
-    "rules beside a configuration": (["image", "a", "--config", "environments/minimal.yaml", *RULES], "--cache says what a registry caches of which there is no configuration"),
+    "rules beside a configuration": (["image", "a", "--config", "environments/minimal.yaml", *RULES], "--host and --upstream cannot be combined with --config"),
     "a folder below a file": (["cluster-config", "kubeadm", "--output", "README.md/x", *RULES], "README.md/x"),
     "no such file": (["rewrite", "nowhere.yaml", *RULES], "nowhere.yaml: no such file or folder"),
     "many files to one output": (["rewrite", "environments", *RULES], "add --in-place, --check or --diff, or give one file"),

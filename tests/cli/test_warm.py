@@ -23,7 +23,7 @@ from tests.real.engines import ROOT
 from tests.real.registries import Cache, cache
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
-RULES = ["--registry", HOST, "--cache", "k8s=registry.k8s.io"]
+RULES = ["--host", HOST, "--upstream", "k8s=registry.k8s.io"]
 IMAGES = [(f"team/app-{n % 5}", f"v{n}") for n in range(20)]
 
 

@@ -60,11 +60,11 @@ CASES = {
     ),
     "an unknown key of a registry": (
         {"registries/main/upstream": {}},
-        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are account, backfill, dashboard, emptyOnDelete, pull, region, replicateTo, scanning, template, upstreams, warm"],
+        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are account, backfill, dashboard, emptyOnDelete, pull, region, replicateTo, scanType, template, upstreams, warm"],
     ),
     "an unknown key of an upstream": (
         {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credential": "x"}},
-        ["registries.main.upstreams.k8s.credential: is not a key here (did you mean 'credentials'?); allowed are by, credentials, recordedCredentials, role, template, upstream, upstreamRepositoryPrefix"],
+        ["registries.main.upstreams.k8s.credential: is not a key here (did you mean 'credentials'?); allowed are credentials, deployedCredentials, mode, role, template, upstream, upstreamRepositoryPrefix"],
     ),
     "an unknown key of a node": (
         {"clusters/prod/nodes/0/kin": "fargate"},
@@ -133,8 +133,8 @@ CASES = {
         ["registries.main.upstreams.hub.credentials: the secret lies in 111122223333/us-west-1; a rule reads secrets of its own account and Region, 111122223333/eu-west-1"],
     ),
     "a recorded secret that is only a name": (
-        {"registries/main/upstreams/hub": {"upstream": "docker.io", "credentials": "new", "recordedCredentials": "old"}},
-        ["registries.main.upstreams.hub.recordedCredentials: 'old' is not the complete ARN of a secret that ECR reads; its name begins with 'ecr-pullthroughcache/', and '-' and six characters follow the name"],
+        {"registries/main/upstreams/hub": {"upstream": "docker.io", "credentials": "new", "deployedCredentials": "old"}},
+        ["registries.main.upstreams.hub.deployedCredentials: 'old' is not the complete ARN of a secret that ECR reads; its name begins with 'ecr-pullthroughcache/', and '-' and six characters follow the name"],
     ),
     "a prefix in upper case": (
         {"registries/main/upstreams/K8s": "quay.io"},
@@ -154,7 +154,7 @@ CASES = {
     ),
     "pull through in China": (
         {"registries/copy/region": "cn-north-1", "registries/copy/upstreams": {"k8s": "registry.k8s.io"}, "registries/main/replicateTo": None},
-        ["registries.copy.upstreams.k8s: ECR cannot pull registry.k8s.io through in cn-north-1 (partition aws-cn); write 'by: copy' and push the images there"],
+        ["registries.copy.upstreams.k8s: ECR cannot pull registry.k8s.io through in cn-north-1 (partition aws-cn); write 'mode: push' and push the images there"],
     ),
     "replication to a registry nobody knows": (
         {"registries/main/replicateTo": ["copi", "copy"]},
@@ -225,8 +225,8 @@ CASES = {
         ["clusters.prod.rewrite.form: 'opa' is not allowed; allowed are 'cluster-policy', 'mutating-policy' or 'mutating-admission-policy'"],
     ),
     "a scanner that is none": (
-        {"registries/main/scanning": "FULL"},
-        ["registries.main.scanning: 'FULL' is not allowed; allowed are 'BASIC' or 'ENHANCED'"],
+        {"registries/main/scanType": "FULL"},
+        ["registries.main.scanType: 'FULL' is not allowed; allowed are 'BASIC' or 'ENHANCED'"],
     ),
     "a mutability that is none": (
         {"registries/main/template": {"imageTagMutability": "mutable"}},
@@ -237,24 +237,24 @@ CASES = {
         ["registries.main.template: imageTagMutabilityExclusionFilters go with an imageTagMutability that ends in _WITH_EXCLUSION, and it with them"],
     ),
     "a key with AES256": (
-        {"registries/main/template": {"encryption": "AES256", "encryptionKey": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"}},
-        ["registries.main.template: an encryptionKey is given with AES256; a key goes with KMS or KMS_DSSE"],
+        {"registries/main/template": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"}},
+        ["registries.main.template: an kmsKey is given with AES256; a key goes with KMS or KMS_DSSE"],
     ),
     "a key of another Region": (
-        {"registries/main/template": {"encryptionKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},
-        ["registries.main.template.encryptionKey: the key lies in 111122223333/us-east-1; repositories of 111122223333/eu-west-1 need one of theirs"],
+        {"registries/main/template": {"kmsKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},
+        ["registries.main.template.kmsKey: the key lies in 111122223333/us-east-1; repositories of 111122223333/eu-west-1 need one of theirs"],
     ),
     "a lifecycle of both kinds": (
-        {"registries/main/template": {"lifecycle": {"expireUnpulledAfterDays": 3, "rules": []}}},
-        ["registries.main.template.lifecycle: give one of 'expireUnpulledAfterDays' and 'rules'"],
+        {"registries/main/template": {"lifecyclePolicy": {"expireUnpulledAfterDays": 3, "rules": []}}},
+        ["registries.main.template.lifecyclePolicy: give one of 'expireUnpulledAfterDays' and 'rules'"],
     ),
     "a lifecycle that ECR refuses": (
-        {"registries/main/template": {"lifecycle": {"rules": [{"rulePriority": 1, "selection": {"tagStatus": "some"}, "action": {"type": "expire"}}]}}},
-        ["registries.main.template.lifecycle: a lifecycle rule has the countType None; allowed are imageCountMoreThan, sinceImagePushed, sinceImagePulled, sinceImageTransitioned"],
+        {"registries/main/template": {"lifecyclePolicy": {"rules": [{"rulePriority": 1, "selection": {"tagStatus": "some"}, "action": {"type": "expire"}}]}}},
+        ["registries.main.template.lifecyclePolicy: a lifecycle rule has the countType None; allowed are imageCountMoreThan, sinceImagePushed, sinceImagePulled, sinceImageTransitioned"],
     ),
     "zero days": (
-        {"registries/main/template": {"lifecycle": {"expireUnpulledAfterDays": 0}}},
-        ["registries.main.template.lifecycle.expireUnpulledAfterDays: input should be greater than or equal to 1, given 0"],
+        {"registries/main/template": {"lifecyclePolicy": {"expireUnpulledAfterDays": 0}}},
+        ["registries.main.template.lifecyclePolicy.expireUnpulledAfterDays: input should be greater than or equal to 1, given 0"],
     ),
     "a list for a mapping": (
         {"registries/main/upstreams": ["registry.k8s.io"]},
@@ -329,16 +329,16 @@ CASES = {
         ["registries.main.backfill.alarmTopic: the topic lies in us-east-1; alarms of eu-west-1 tell topics of their Region"],
     ),
     "a key for lists of another Region": (
-        {"registries/main/warm": {"encryptionKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},
-        ["registries.main.warm.encryptionKey: the key lies in us-east-1; a bucket of eu-west-1 needs one of its Region"],
+        {"registries/main/warm": {"kmsKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},
+        ["registries.main.warm.kmsKey: the key lies in us-east-1; a bucket of eu-west-1 needs one of its Region"],
     ),
     "a setting that backfill cannot replace": (
         {"registries/main/backfill": {"replace": ["policy"]}},
-        ["registries.main.backfill.replace[0]: 'policy' is not allowed; allowed are 'lifecycle policy', 'tag mutability' or 'tags'"],
+        ["registries.main.backfill.replace[0]: 'policy' is not allowed; allowed are 'lifecyclePolicy', 'imageTagMutability' or 'resourceTags'"],
     ),
     "a misspelt key of warm": (
         {"registries/main/warm": {"image": []}},
-        ["registries.main.warm.image: is not a key here (did you mean 'images'?); allowed are alarmTopic, encryptionKey, images, imagesFile, maxConcurrency, platforms, referrers, requestsPerSecond, schedule"],
+        ["registries.main.warm.image: is not a key here (did you mean 'images'?); allowed are alarmTopic, images, imagesFile, kmsKey, maxConcurrency, platforms, referrers, requestsPerSecond, schedule"],
     ),
 }  # fmt: skip
 

@@ -66,12 +66,12 @@ def drafts(draw):
 def test_whatever_is_answered_the_file_loads_and_says_what_was_answered(answers):
     found = parse(write(answers, path="cache.yaml"))
     main = found.registries["main"]
-    assert {*main.caches, *main.copies} == {rule.prefix for rule in answers.upstreams}
+    assert {*main.pulled_through, *main.pushed} == {rule.prefix for rule in answers.upstreams}
     assert len(main.replicate_to) == len(answers.replicas)
     assert {name: {n.role: n.kind.value for n in plan.nodes} for name, plan in found.clusters.items()} == {
         cluster.name: dict(cluster.roles) for cluster in answers.clusters
     }
-    for plan in main.caches.values():
+    for plan in main.pulled_through.values():
         needs = plan.cached.upstream.credentials is Credentials.REQUIRED
         assert (plan.credentials is not None) == needs
 
@@ -105,7 +105,7 @@ def test_a_cluster_pulls_from_the_registry_of_its_region_which_then_pulls_throug
 def test_a_replica_that_no_cluster_pulls_from_only_receives():
     replica = PlaceDraft(account="prod", region="us-east-1")
     found = parse(write(draft(replicas=(replica,)), path="cache.yaml"))
-    assert found.registries["us-east-1-prod"].caches == {}
+    assert found.registries["us-east-1-prod"].pulled_through == {}
 
 
 def test_the_secrets_to_be_written_are_named_with_account_and_region():
@@ -120,7 +120,7 @@ def test_the_secrets_to_be_written_are_named_with_account_and_region():
 
 def test_two_parts_of_one_upstream_share_its_secret():
     rules = (UpstreamDraft.of("one=docker.io/one"), UpstreamDraft.of("two=docker.io/two"))
-    plans = parse(write(draft(upstreams=rules), path="cache.yaml")).registries["main"].caches
+    plans = parse(write(draft(upstreams=rules), path="cache.yaml")).registries["main"].pulled_through
     assert {plan.credentials for plan in plans.values()} == {"docker-hub"}
 
 
@@ -129,7 +129,7 @@ def test_in_china_images_are_pushed():
         registry=PlaceDraft(account="platform", region="cn-north-1"), upstreams=(UpstreamDraft.of("docker.io"),)
     )
     text = write(answers, path="cache.yaml")
-    assert parse(text).registries["main"].copies.keys() == {"docker-hub"}
+    assert parse(text).registries["main"].pushed.keys() == {"docker-hub"}
     assert "--secret-id" not in text
 
 

@@ -41,7 +41,7 @@ def test_five_lines_make_rules_and_templates_and_nothing_else(stack):
 
 def test_logical_ids_are_a_contract(stack):
     cache(stack, replicate_to=[ReplicationDestination(region="us-east-1")], pullers=Pullers(accounts=(OTHER,)))
-    NodePullPolicy(stack, "Nodes", registry=CacheRegistry.of_stack(stack), repository_prefixes=["k8s"])
+    NodePullPolicy(stack, "Nodes", registry=CacheRegistry.of(stack), repository_prefixes=["k8s"])
     assert sorted(Template.from_stack(stack).to_json()["Resources"]) == [
         "CacheReplication01A8B97B",
         "CacheRulesk8s262BFD63",

@@ -343,14 +343,12 @@ class TestRepositoryBackfill:
         assert not [action for action in may if "Delete" in action]
 
     def test_settings_of_others_are_replaced_where_one_says_so(self, stack, cache):
-        self.backfill(stack, cache, replace=["tags", "lifecycle policy"])
+        self.backfill(stack, cache, replace=["resourceTags", "lifecyclePolicy"])
         variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
-        assert json.loads(variables["REPLACE"]) == ["lifecycle policy", "tags"]
+        assert json.loads(variables["REPLACE"]) == ["lifecyclePolicy", "resourceTags"]
 
     def test_what_cannot_be_is_refused(self, stack, cache):
-        with pytest.raises(
-            UserError, match="Stack/Backfill: 'policy' cannot be replaced; allowed are lifecycle policy"
-        ):
+        with pytest.raises(UserError, match="Stack/Backfill: 'policy' cannot be replaced; allowed are lifecyclePolicy"):
             self.backfill(stack, cache, replace=["policy"])
         with pytest.raises(UserError, match="Stack/Backfill: no templates are given"):
             RepositoryBackfill(stack, "Backfill", templates=[])
@@ -449,7 +447,7 @@ class TestCacheDashboard:
         assert may["ecr:DescribeImages"] == PREFIX
 
     def test_a_topic_is_told_at_thresholds_of_ones_own(self, stack, topic):
-        self.dashboard(stack, imports_failed=3, quota_used=50, alarm_topic=topic)
+        self.dashboard(stack, failed_imports_threshold=3, quota_threshold_percent=50, alarm_topic=topic)
         alarms = resources(stack, "AWS::CloudWatch::Alarm").values()
         assert {a["MetricName"]: a["Threshold"] for a in alarms} == {
             "ImportsFailed": 3, "RepositoryQuotaUsed": 50, "ImageQuotaUsed": 50, "RuleQuotaUsed": 50,

@@ -149,14 +149,14 @@ class TestRegistryPolicy:
         assert RegistryPolicy.of(stack) is mine
 
     def test_a_source_of_replication_may_create_and_replicate(self, stack):
-        RegistryPolicy.of(stack).allow_replication_from("222233334444", repository_prefixes=["k8s"])
+        RegistryPolicy.of(stack).grant_replication("222233334444", repository_prefixes=["k8s"])
         (statement,) = self.statements(stack)
         assert statement["Action"] == ["ecr:CreateRepository", "ecr:ReplicateImage"]
         assert statement["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/k8s/*"
         assert "222233334444" in str(statement["Principal"])
 
     def test_importers_may_import_and_create(self, stack):
-        RegistryPolicy.of(stack).allow_import_by(iam.OrganizationPrincipal("o-exampleorg1"))
+        RegistryPolicy.of(stack).grant_import(iam.OrganizationPrincipal("o-exampleorg1"))
         (statement,) = self.statements(stack)
         assert statement["Action"] == ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"]
         assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}}

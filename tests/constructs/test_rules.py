@@ -139,7 +139,7 @@ class TestCredentials:
             upstream=Upstream.DOCKER_HUB,
             repository_prefix="hub",
             credentials=new,
-            recorded_credential_arn=SECRET,
+            deployed_credential_arn=SECRET,
         )
         template = Template.from_stack(stack).to_json()
         (resource,) = template["Resources"].values()

@@ -44,7 +44,7 @@ class Deployer:
         self.engine = engine
         self.out = folder / "out"
         self.app = f"{BIN / 'python'} app.py"
-        self._mended = mended
+        self._fixed = mended
         self._counted: set[str] = set()
         self.configuration = folder / "configuration.yaml"
 
@@ -124,7 +124,7 @@ class Deployer:
             for kind, state in self._events(self.client("cloudformation", region, account)):
                 self.record.saw(self.engine, kind, state)
                 found |= {kind} - {"AWS::CloudFormation::Stack"}
-        if self._mended:
+        if self._fixed:
             mend(self)
         return found
 

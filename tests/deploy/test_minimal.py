@@ -122,7 +122,7 @@ def test_a_replica_region_more_and_less(aws):
 
 def test_a_template_changes(aws):
     configuration = changed(MINIMAL)
-    configuration["registries"]["main"]["template"] = {"lifecycle": {"expireUnpulledAfterDays": 30}}
+    configuration["registries"]["main"]["template"] = {"lifecyclePolicy": {"expireUnpulledAfterDays": 30}}
     aws.configure(configuration)
     assert aws.deploy() == {TEMPLATE}
     (template,) = aws.client("ecr", "us-east-1").describe_repository_creation_templates()["repositoryCreationTemplates"]
@@ -134,7 +134,7 @@ def test_a_template_changes(aws):
 
 def test_pullers_of_another_account_and_scanning_come_and_go(aws):
     configuration = changed(MINIMAL)
-    configuration["registries"]["main"] |= {"pull": {"accounts": ["222233334444"]}, "scanning": "BASIC"}
+    configuration["registries"]["main"] |= {"pull": {"accounts": ["222233334444"]}, "scanType": "BASIC"}
     aws.configure(configuration)
     assert {POLICY, SCANNING} < aws.deploy()
     ecr = aws.client("ecr", "us-east-1")
@@ -185,7 +185,7 @@ def test_another_secret_is_met_by_the_recorded_one_and_check_fix(aws):
         "ARN"
     ]
     recorded = rules(aws)["hub"]["credentialArn"]
-    aws.configure(with_upstream("hub", {"upstream": "docker.io", "credentials": new, "recordedCredentials": recorded}))
+    aws.configure(with_upstream("hub", {"upstream": "docker.io", "credentials": new, "deployedCredentials": recorded}))
     aws.deploy()
     assert rules(aws)["hub"]["credentialArn"] == recorded
     (finding,) = aws.check()

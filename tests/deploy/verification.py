@@ -90,7 +90,7 @@ ministack calls every resource of a changed stack updated: there, only what was 
 | `cdk bootstrap`, three Regions of an account, two accounts that trust a third | fakecloud, ministack |
 | `environments/minimal.yaml` as it stands: `deploy --all`, `check` agrees, deployed again without a change, `diff` without a difference | fakecloud |
 | an upstream more and less, a replica Region more and less, a template changed, pullers and scanning switched on, changed and off | fakecloud |
-| an upstream with credentials: `check` waits for the token; a new token is no deployment; another secret by `recordedCredentials` and `check --fix --yes` | fakecloud |
+| an upstream with credentials: `check` waits for the token; a new token is no deployment; another secret by `deployedCredentials` and `check --fix --yes` | fakecloud |
 | a resource that fails in the middle: rolled back, and deployed after the cause is gone | fakecloud |
 | the CLI killed before and after its change set is executed: the next deployment finishes the work | fakecloud |
 | `environments/example.yaml` with its custom resources replaced, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
@@ -118,7 +118,7 @@ ministack calls every resource of a changed stack updated: there, only what was 
 | that CloudFormation makes a creation template | fakecloud only reports it, ministack refuses the type, moto does not know it | cfn-lint holds each template against AWS's schema of every Region; the API of ECR takes the same settings |
 | a creation template at work: policy, tags, lifecycle, mutability and encryption of a new repository | fakecloud makes repositories without a look at templates | `backfill` brings the same settings from the same template |
 | tag mutability exclusions of a template | fakecloud's API drops them | schema |
-| that a replacement of a rule fails with *already exists* | fakecloud updates a rule in place | AWS's schema: all properties are create-only; a test holds the synthesised stack to `recordedCredentials` |
+| that a replacement of a rule fails with *already exists* | fakecloud updates a rule in place | AWS's schema: all properties are create-only; a test holds the synthesised stack to `deployedCredentials` |
 | that a first deployment fails where somebody else's registry policy, replication configuration or rule exists | fakecloud overwrites them | AWS's [own resource handlers](https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ecr) refuse to create what exists |
 | replication itself, and its status | no engine copies an image from one Region's registry to another's | both sides are written from one configuration, and `check` reads both |
 | upstreams that want credentials | fakecloud pulls without them, and finds every rule with a secret valid | `check` holds the secret's shape |

@@ -12,7 +12,15 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from ecr_pull_through_cache.errors import UserError
-from ecr_pull_through_cache.operations.aws import AwsError, EcrLayers, EcrToken, Sessions, SignedOut, registry_of, said
+from ecr_pull_through_cache.operations.aws import (
+    AwsError,
+    EcrLayers,
+    EcrToken,
+    Sessions,
+    SignedOut,
+    registry_of,
+    to_aws_error,
+)
 from ecr_pull_through_cache.operations.least_privilege import VERBS, actions_of, options_of
 
 
@@ -79,7 +87,7 @@ ANY_CALL = (
 
 def sentence(code, *, call="ecr:Call", message="because", status=400) -> UserError:
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return said(ClientError(answer, "Call"), call=call)
+    return to_aws_error(ClientError(answer, "Call"), call=call)
 
 
 @pytest.mark.parametrize(("service", "operation", "code"), modelled())
@@ -121,7 +129,7 @@ def test_credentials_that_are_gone_end_a_run(code):
     ],
 )
 def test_an_aws_that_cannot_be_reached_is_a_sentence(error):
-    assert str(said(error, call="ecr:Call")).startswith("AWS cannot be asked: ")
+    assert str(to_aws_error(error, call="ecr:Call")).startswith("AWS cannot be asked: ")
 
 
 def test_a_token_that_ecr_does_not_give_is_a_sentence(ecr):

@@ -103,8 +103,8 @@ def test_lifecycle_mutability_and_tags(ecr):
     there = [{"Key": "b", "Value": "theirs"}]
     ecr.stub.add_response("list_tags_for_resource", {"tags": there}, {"resourceArn": ARN + "k8s/pause"})
     steps = list(Backfiller(ecr).plan())
-    assert [s.what for s in steps if isinstance(s, Change)] == ["lifecycle policy", "tag mutability", "tags"]
-    assert next(s for s in steps if isinstance(s, Change) and s.what == "tags").arguments["tags"] == [
+    assert [s.what for s in steps if isinstance(s, Change)] == ["lifecyclePolicy", "imageTagMutability", "resourceTags"]
+    assert next(s for s in steps if isinstance(s, Change) and s.what == "resourceTags").arguments["tags"] == [
         {"Key": "a", "Value": "1"}
     ]
     assert [s.reason for s in steps if isinstance(s, Left)] == ["has another value for the tag b"]
@@ -158,7 +158,7 @@ def test_mutability_that_somebody_chose_stays_unless_it_is_to_be_replaced(ecr):
     registry(ecr, templates, "k8s/pause", imageTagMutability="IMMUTABLE")
     assert list(Backfiller(ecr).plan()) == [Left(repository="k8s/pause", reason="has the tag mutability IMMUTABLE")]
     registry(ecr, templates, "k8s/pause", imageTagMutability="IMMUTABLE")
-    (change,) = Backfiller(ecr, replace=["tag mutability"]).plan()
+    (change,) = Backfiller(ecr, replace=["imageTagMutability"]).plan()
     assert change.arguments == {"repositoryName": "k8s/pause", "imageTagMutability": "MUTABLE"}
 
 
@@ -196,7 +196,7 @@ def test_one_repository_alone(ecr):
     ecr.stub.add_response("describe_repository_creation_templates", {"repositoryCreationTemplates": templates}, {})
     there = {"repositoryName": "k8s/pause", "repositoryArn": ARN + "k8s/pause", "imageTagMutability": "MUTABLE"}
     ecr.stub.add_response("describe_repositories", {"repositories": [there]}, {"repositoryNames": ["k8s/pause"]})
-    assert [s.what for s in Backfiller(ecr).plan_one("k8s/pause")] == ["tag mutability"]
+    assert [s.what for s in Backfiller(ecr).plan_one("k8s/pause")] == ["imageTagMutability"]
 
 
 class Many:
@@ -322,7 +322,7 @@ def writes(stage):
 def test_without_yes_the_plan_is_shown_in_every_region_and_nothing_changes(stage):
     done = run()
     assert sorted(done.stdout.splitlines())[:3] == [
-        "europe: k8s/etcd: repository policy", "europe: k8s/etcd: tag mutability", "europe: k8s/etcd: tags",
+        "europe: k8s/etcd: imageTagMutability", "europe: k8s/etcd: repository policy", "europe: k8s/etcd: resourceTags",
     ]  # fmt: skip
     assert "18 changes to be made with --yes, 0 failed" in done.stderr
     assert [state(stage, region) for region in REGIONS] == [OLD] * 3
@@ -355,7 +355,10 @@ def test_a_prefix_that_nobody_wrote_down_is_one_sentence(stage):
 
 def test_a_setting_that_is_none_is_one_sentence(stage):
     done = CliRunner().invoke(app, command("--replace", "policy"))
-    assert str(done.exception) == "--replace 'policy' is not a setting; allowed are lifecycle, mutability, tags"
+    assert (
+        str(done.exception)
+        == "--replace 'policy' is not a setting; allowed are lifecyclePolicy, imageTagMutability, resourceTags"
+    )
 
 
 # ECR's own replication backfill.

@@ -525,7 +525,7 @@ def test_repositories_that_were_there_before_their_template(stage):
     found = [f for f in json.loads(run("--json", expect=1).stdout) if f["subject"] == "repositories k8s"]
     assert set(found[0]) == {"registry", "subject", "problem", "credentialArn", "customRoleArn", "notice"}
     assert [f["problem"] for f in found] == [
-        "2 were there before their template is as it is now, k8s/etcd among them (tag mutability of 2); "
+        "2 were there before their template is as it is now, k8s/etcd among them (imageTagMutability of 2); "
         "ecr-pull-through backfill brings it to them"
     ]
     assert "repositories k8s" not in run("--no-repositories", expect=1).stdout

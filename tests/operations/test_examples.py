@@ -21,7 +21,7 @@ def example(verb):
 
 
 EXPECTED = {
-    "backfill": (0, "main: k8s/pause: tag mutability"),
+    "backfill": (0, "main: k8s/pause: imageTagMutability"),
     "check": (1, "demo: role demo-node-role: is not there"),
     "purge": (0, f"{ACCOUNT}/us-east-1: k8s/pause: would be deleted"),
 }

@@ -211,7 +211,7 @@ class TestSources:
         assert "none: No such file" in cli("inventory", "none", *RULES, expect=2).stderr
         (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
         assert "this is not text" in cli("inventory", tmp_path / "binary", *RULES, expect=2).stderr
-        said = cli("warm", "a", "--registry", "example.com", "--cache", "k8s=registry.k8s.io", expect=2).stderr
+        said = cli("warm", "a", "--host", "example.com", "--upstream", "k8s=registry.k8s.io", expect=2).stderr
         assert "is not a private ECR registry" in said
 
 

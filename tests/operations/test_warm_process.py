@@ -23,7 +23,7 @@ from tests.real.ecr_api import ecr_api, environment
 
 ACCOUNT = "111122223333"
 HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
-COMMAND = ["warm", f"{HOST}/k8s/pause:3.10", "--registry", HOST, "--cache", "k8s=registry.k8s.io", "--no-wait"]
+COMMAND = ["warm", f"{HOST}/k8s/pause:3.10", "--host", HOST, "--upstream", "k8s=registry.k8s.io", "--no-wait"]
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def registry_policies(registry, repository):
     return (*policies, *(json.loads(resolved(t["RepositoryPolicy"])) for t in longest))
 
 
-def ask(cluster, action, registry, region, repository, *, account, organization=ORGANIZATION, with_aws_managed=False):
+def call(cluster, action, registry, region, repository, *, account, organization=ORGANIZATION, with_aws_managed=False):
     own, managed = nodes_of(cluster)
     return Question(
         principal=f"arn:aws:iam::{account}:role/nodes",
@@ -67,34 +67,34 @@ def ask(cluster, action, registry, region, repository, *, account, organization=
 
 
 MAY = {
-    "prod nodes pull from the hub": ask("prod-eu", PULL, "hub", "eu-west-1", "k8s/pause", account=PROD),
-    "prod nodes import into the hub": ask("prod-eu", IMPORT, "hub", "eu-west-1", "k8s/pause", account=PROD),
-    "prod nodes create repositories in the hub": ask("prod-eu", CREATE, "hub", "eu-west-1", "quay/a/b", account=PROD),
-    "self-hosted nodes import": ask(
+    "prod nodes pull from the hub": call("prod-eu", PULL, "hub", "eu-west-1", "k8s/pause", account=PROD),
+    "prod nodes import into the hub": call("prod-eu", IMPORT, "hub", "eu-west-1", "k8s/pause", account=PROD),
+    "prod nodes create repositories in the hub": call("prod-eu", CREATE, "hub", "eu-west-1", "quay/a/b", account=PROD),
+    "self-hosted nodes import": call(
         "dev-self-hosted", IMPORT, "hub", "eu-west-1", "docker-hub/library/nginx", account=DEV
     ),
-    "tasks of ECS import": ask("batch-ecs", IMPORT, "hub", "eu-west-1", "github/a/b", account=DEV),
-    "private nodes pull": ask("prod-private", PULL, "frankfurt", "eu-central-1", "k8s/pause", account=PROD),
-    "private nodes pull replicas": ask("prod-private", PULL, "frankfurt", "eu-central-1", "quay/a/b", account=PROD),
-    "nodes pull replicas": ask("prod-us", PULL, "america", "us-east-1", "quay/a/b", account=PROD),
+    "tasks of ECS import": call("batch-ecs", IMPORT, "hub", "eu-west-1", "github/a/b", account=DEV),
+    "private nodes pull": call("prod-private", PULL, "frankfurt", "eu-central-1", "k8s/pause", account=PROD),
+    "private nodes pull replicas": call("prod-private", PULL, "frankfurt", "eu-central-1", "quay/a/b", account=PROD),
+    "nodes pull replicas": call("prod-us", PULL, "america", "us-east-1", "quay/a/b", account=PROD),
 }
 MAY_NOT = {
-    "import outside of the prefixes": ask("prod-eu", IMPORT, "hub", "eu-west-1", "apps/web", account=PROD),
-    "create repositories outside of the prefixes": ask("prod-eu", CREATE, "hub", "eu-west-1", "k8sx/pause", account=PROD),
-    "push": ask("prod-eu", "ecr:PutImage", "hub", "eu-west-1", "k8s/pause", account=PROD),
-    "delete": ask("prod-eu", "ecr:DeleteRepository", "hub", "eu-west-1", "k8s/pause", account=PROD),
-    "pull from a registry that is not theirs": ask("prod-eu", PULL, "america", "us-east-1", "k8s/pause", account=PROD),
-    "pull from outside of organisation and accounts": ask(
+    "import outside of the prefixes": call("prod-eu", IMPORT, "hub", "eu-west-1", "apps/web", account=PROD),
+    "create repositories outside of the prefixes": call("prod-eu", CREATE, "hub", "eu-west-1", "k8sx/pause", account=PROD),
+    "push": call("prod-eu", "ecr:PutImage", "hub", "eu-west-1", "k8s/pause", account=PROD),
+    "delete": call("prod-eu", "ecr:DeleteRepository", "hub", "eu-west-1", "k8s/pause", account=PROD),
+    "pull from a registry that is not theirs": call("prod-eu", PULL, "america", "us-east-1", "k8s/pause", account=PROD),
+    "pull from outside of organisation and accounts": call(
         "prod-eu", PULL, "hub", "eu-west-1", "k8s/pause", account="999988887777", organization="o-somebodyelse"
     ),
-    "import from outside of organisation and accounts": ask(
+    "import from outside of organisation and accounts": call(
         "prod-eu", IMPORT, "hub", "eu-west-1", "k8s/pause", account="999988887777", organization="o-somebodyelse"
     ),
-    "import from private subnets": ask("prod-private", IMPORT, "frankfurt", "eu-central-1", "k8s/pause", account=PROD),
-    "import from private subnets by what AWS's own policy allows": ask(
+    "import from private subnets": call("prod-private", IMPORT, "frankfurt", "eu-central-1", "k8s/pause", account=PROD),
+    "import from private subnets by what AWS's own policy allows": call(
         "prod-private", IMPORT, "frankfurt", "eu-central-1", "k8s/pause", account=PROD, with_aws_managed=True
     ),
-    "import into a registry of replicas": ask("prod-us", IMPORT, "america", "us-east-1", "k8s/pause", account=PROD),
+    "import into a registry of replicas": call("prod-us", IMPORT, "america", "us-east-1", "k8s/pause", account=PROD),
     "pull from another account by repository policy alone": Question(
         principal=f"arn:aws:iam::{PROD}:role/nobody", action=PULL, owner=HUB,
         resource=f"arn:aws:ecr:eu-west-1:{HUB}:repository/k8s/pause",

@@ -19,20 +19,27 @@ Config = Annotated[
     Path | None, typer.Option(help="Configuration file; with --cluster or --registry.", show_default=False)
 ]
 Cluster = Annotated[str | None, typer.Option(help="Cluster of the configuration.", show_default=False)]
-RegistryHost = Annotated[
+Registry = Annotated[
     str | None,
     typer.Option(
-        "--registry",
-        help="Registry of the configuration, or the host of one without a configuration.",
+        "--registry", metavar="NAME", help="Registry of the configuration, instead of a cluster.", show_default=False
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="HOST",
+        help="Host of a private ECR registry, without a configuration; with --upstream.",
         show_default=False,
     ),
 ]
-Cache = Annotated[
+Upstreams = Annotated[
     list[str] | None,
     typer.Option(
-        "--cache",
-        metavar="PREFIX=UPSTREAM[/PART]",
-        help="What is cached there, such as k8s=registry.k8s.io; may be given again.",
+        "--upstream",
+        metavar="PREFIX=HOST[/PART]",
+        help="Upstream cached under a prefix of --host, such as k8s=registry.k8s.io; repeatable.",
         show_default=False,
     ),
 ]
@@ -46,30 +53,32 @@ def mapping_of(
     config: Path | None,
     cluster: str | None,
     registry: str | None,
-    cache: list[str] | None,
+    host: str | None,
+    upstreams: list[str] | None,
     pinned_by_digest: PinnedByDigest | None = None,
 ) -> CacheMapping:
-    """The mapping that the options mean.
+    """The mapping that the options select.
 
-    :raises UserError: when they mean none.
+    :raises UserError: when they contradict each other, or select none.
     """
     if registry is not None and cluster is not None:
-        raise UserError("give --cluster or --registry, not both: a cluster pulls from the registry of its own")
-    if config is not None and cache:
-        raise UserError(
-            "--cache says what a registry caches of which there is no configuration; leave it or --config out"
-        )
-    if config is not None or registry is None:
-        if cache:
-            raise UserError("--cache is given without --registry; add the registry's host")
+        raise UserError("--cluster and --registry cannot be combined: a cluster has its own registry")
+    if host is None and not upstreams:
         found = configured(config, cluster, registry).mapping
         return found if pinned_by_digest is None else replace(found, pinned_by_digest=pinned_by_digest)
-    if not cache:
+    if config is not None or cluster is not None or registry is not None:
         raise UserError(
-            "--registry is given without --cache or --config; add what is cached there: --cache k8s=registry.k8s.io"
+            "--host and --upstream cannot be combined with --config, --cluster or --registry; "
+            "use --config for a configured registry, --host and --upstream for any other"
         )
-    rules = [_rule(entry) for entry in cache]
-    return CacheMapping.of(registry, rules, pinned_by_digest=pinned_by_digest or PinnedByDigest.LEAVE)
+    if host is None:
+        raise UserError("--upstream is given without --host; add the host of the registry that caches it")
+    if not upstreams:
+        raise UserError(
+            "--host is given without --upstream; add the upstreams it caches: --upstream k8s=registry.k8s.io"
+        )
+    rules = [_rule(entry) for entry in upstreams]
+    return CacheMapping.of(host, rules, pinned_by_digest=pinned_by_digest or PinnedByDigest.LEAVE)
 
 
 def configured(config: Path | None, cluster: str | None, registry: str | None) -> ClusterPlan | RegistryPlan:
@@ -77,6 +86,10 @@ def configured(config: Path | None, cluster: str | None, registry: str | None) -
 
     :raises UserError: when there is none of that name.
     """
+    if registry is not None and config is None:
+        raise UserError(
+            "--registry is given without --config; add the configuration's file, or use --host and --upstream"
+        )
     return cluster_of(config, cluster) if registry is None or config is None else _caching(config, registry)
 
 
@@ -87,8 +100,8 @@ def cluster_of(config: Path | None, cluster: str | None) -> ClusterPlan:
     """
     if config is None:
         raise UserError(
-            "say what images become: --config FILE with --cluster NAME or --registry NAME, "
-            "or --registry HOST --cache PREFIX=UPSTREAM"
+            "no cache is selected; give --config FILE with --cluster NAME or --registry NAME, "
+            "or --host HOST with --upstream PREFIX=HOST"
         )
     from ..configuration import load
 
@@ -112,8 +125,8 @@ def _caching(config: Path, registry: str) -> RegistryPlan:
 
     registries = load(config).registries
     found = registry_named(config, registries, registry)
-    if not found.caches:
-        able = ", ".join(name for name, plan in registries.items() if plan.caches) or "none does"
+    if not found.pulled_through:
+        able = ", ".join(name for name, plan in registries.items() if plan.pulled_through) or "none does"
         raise UserError(f"{config}: {registry} pulls nothing through itself; those that do: {able}")
     return found
 
@@ -121,7 +134,7 @@ def _caching(config: Path, registry: str) -> RegistryPlan:
 def _rule(entry: str) -> CachedUpstream:
     prefix, equals, upstream = entry.partition("=")
     if not (prefix and equals and upstream):
-        raise UserError(f"--cache {entry!r} is not PREFIX=UPSTREAM, such as k8s=registry.k8s.io")
+        raise UserError(f"--upstream {entry!r} is not PREFIX=HOST, such as k8s=registry.k8s.io")
     host, _, part = upstream.partition("/")
     return CachedUpstream(
         upstream=Upstream.from_host(host), repository_prefix=prefix, upstream_repository_prefix=part or "ROOT"

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..operations.backfilling import Backfiller, Change, Failed, Left
     from ..operations.replicating import Destination, ReplicationBackfiller
 
-_REPLACEABLE = {"lifecycle": "lifecycle policy", "mutability": "tag mutability", "tags": "tags"}
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -46,7 +44,7 @@ def backfill(
     replace: Annotated[
         list[str] | None,
         typer.Option(
-            help="Setting to change also where somebody made it otherwise: lifecycle, mutability or tags.",
+            help="Setting to change also where somebody made it otherwise: lifecyclePolicy, imageTagMutability or resourceTags.",
             show_default=False,
         ),
     ] = None,
@@ -75,10 +73,11 @@ def backfill(
     Example: ecr-pull-through backfill --config environments/minimal.yaml --prefix k8s
     """
     from ..operations.aws import Sessions
+    from ..operations.backfilling import REPLACEABLE
 
-    unknown = sorted(set(replace or ()) - set(_REPLACEABLE))
+    unknown = sorted(set(replace or ()) - set(REPLACEABLE))
     if unknown:
-        raise UserError(f"--replace {unknown[0]!r} is not a setting; allowed are {', '.join(_REPLACEABLE)}")
+        raise UserError(f"--replace {unknown[0]!r} is not a setting; allowed are {', '.join(REPLACEABLE)}")
     if no_wait and not replication:
         raise UserError("--no-wait is for --replication; give both, or neither")
     if replication and (prefix or replace):
@@ -102,7 +101,7 @@ def backfill(
         def settings(name: str) -> None:
             from ..operations.backfilling import Backfiller
 
-            filler = Backfiller(ecr(name), replace=[_REPLACEABLE[setting] for setting in replace or ()])
+            filler = Backfiller(ecr(name), replace=replace or ())
             if held[name]:
                 _settings(name, filler, held[name], concurrency, seen, lambda *of: bar(name, *of))
 
@@ -119,7 +118,7 @@ def backfill(
 
 def _held(plan: RegistryPlan, prefixes: list[str] | None) -> list[str]:
     """The repository prefixes of a registry, of those that are given."""
-    held = {*plan.caches, *plan.copies, *plan.arrives}
+    held = {*plan.pulled_through, *plan.pushed, *plan.replicated}
     return sorted(held.intersection(prefixes) if prefixes else held)
 
 

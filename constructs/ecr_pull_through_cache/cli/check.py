@@ -130,7 +130,7 @@ class _Findings:
         with self._lock:
             self.all.append(finding)
 
-    def could_not(self, name: str, error: UserError) -> None:
+    def on_error(self, name: str, error: UserError) -> None:
         """Something could not be looked at."""
         complain(f"{name}: {error}")
         self.incomplete = True
@@ -152,16 +152,16 @@ def _registry(
 
     clients = [sessions.client(service, expected.account, expected.region) for service in ("ecr", "secretsmanager")]
     checker = Checker(*clients, read_secrets=looks.secret_values)
-    could_not = partial(findings.could_not, expected.name)
-    for finding in checker.check(expected, on_error=could_not):
-        if fixing is None or not finding.given or not _mended(checker, finding, could_not, yes=fixing):
+    on_error = partial(findings.on_error, expected.name)
+    for finding in checker.check(expected, on_error=on_error):
+        if fixing is None or not finding.given or not _fixed(checker, finding, on_error, yes=fixing):
             findings.add(finding)
     if looks.repositories:
-        for finding in checker.repositories(expected, threads=looks.threads, on_progress=bar, on_error=could_not):
+        for finding in checker.repositories(expected, threads=looks.threads, on_progress=bar, on_error=on_error):
             findings.add(finding)
     if looks.stale_days is not None:
         for finding in checker.stale(
-            expected, days=looks.stale_days, threads=looks.threads, on_progress=bar, on_error=could_not
+            expected, days=looks.stale_days, threads=looks.threads, on_progress=bar, on_error=on_error
         ):
             findings.add(finding)
 
@@ -174,7 +174,7 @@ def _nodes(expected: ExpectedNodes, sessions: Sessions, findings: _Findings) -> 
         findings.add(finding)
 
 
-def _mended(checker: Checker, finding: Finding, could_not: Callable[[UserError], None], *, yes: bool) -> bool:
+def _fixed(checker: Checker, finding: Finding, on_error: Callable[[UserError], None], *, yes: bool) -> bool:
     """Make, or show, the change that only the API can make."""
     from ..operations.aws import SignedOut
 
@@ -184,7 +184,7 @@ def _mended(checker: Checker, finding: Finding, could_not: Callable[[UserError],
     except SignedOut:
         raise
     except UserError as error:
-        could_not(UserError(f"{finding.subject}: {error}"))
+        on_error(UserError(f"{finding.subject}: {error}"))
         return False
     done = "now uses" if yes else "would be given, with --yes,"
     complain(f"{finding.registry}: {finding.subject}: {done} {', '.join(finding.given.values())}")

@@ -66,9 +66,9 @@ def _registry(plan: RegistryPlan) -> dict[str, Any]:
         "account": plan.environment.account,
         "region": plan.environment.region,
         "host": plan.host,
-        "upstreams": {prefix: cache.cached.upstream.host for prefix, cache in plan.caches.items()},
-        "copies": {prefix: cache.cached.upstream.host for prefix, cache in plan.copies.items()},
-        "replicas": {prefix: cache.cached.upstream.host for prefix, cache in plan.arrives.items()},
+        "upstreams": {prefix: cache.cached.upstream.host for prefix, cache in plan.pulled_through.items()},
+        "copies": {prefix: cache.cached.upstream.host for prefix, cache in plan.pushed.items()},
+        "replicas": {prefix: cache.cached.upstream.host for prefix, cache in plan.replicated.items()},
         "replicateTo": [str(to) for to in plan.replicate_to],
         "pullAccounts": list(plan.pull_accounts),
         "organization": plan.organization,
@@ -104,7 +104,7 @@ def _cluster(plan: ClusterPlan) -> dict[str, Any]:
         "region": plan.environment.region,
         "registry": plan.registry.name,
         "roles": {nodes.role: nodes.kind.value for nodes in plan.nodes},
-        "imports": plan.imports and bool(plan.registry.caches),
+        "imports": plan.imports and bool(plan.registry.pulled_through),
         "rewrite": plan.rewrite.form.value if plan.rewrite else None,
         "warnings": dict(plan.warnings),
     }
@@ -116,7 +116,7 @@ def _registries(configuration: Configuration) -> Tree:
     tree = Tree("[bold]registries")
     for name, plan in configuration.registries.items():
         branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-registry-{name}")
-        for what, plans in (("caches", plan.caches), ("copies", plan.copies), ("replicas", plan.arrives)):
+        for what, plans in (("caches", plan.pulled_through), ("copies", plan.pushed), ("replicas", plan.replicated)):
             if plans:
                 branch.add(f"{what:12} {', '.join(_image_sources(plans))}")
         if plan.replicate_to:
@@ -142,7 +142,7 @@ def _clusters(configuration: Configuration) -> Tree:
     tree = Tree("[bold]clusters")
     for name, plan in configuration.clusters.items():
         branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-cluster-{name}")
-        imports = "a pull may import" if plan.imports and plan.registry.caches else "a pull imports nothing"
+        imports = "a pull may import" if plan.imports and plan.registry.pulled_through else "a pull imports nothing"
         branch.add(f"{'pulls from':12} {plan.registry.name}; {imports}")
         roles = ", ".join(f"{nodes.role} ({nodes.kind.value})" for nodes in plan.nodes)
         branch.add(f"{'roles':12} {roles or 'none; attach the policy yourself'}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
 
 
 def register(app: typer.Typer) -> None:
@@ -20,8 +20,9 @@ def helm_values(
     chart: Annotated[Path, typer.Argument(help="A values.yaml, a chart's folder, or its .tgz.")],
     config: Config = None,
     cluster: Cluster = None,
-    registry: RegistryHost = None,
-    cache: Cache = None,
+    registry: Registry = None,
+    host: Host = None,
+    upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if an image of a cached upstream cannot be overridden.")
@@ -29,13 +30,13 @@ def helm_values(
 ) -> None:
     """Print a values file that overrides the images of a Helm chart; on standard error, those that it cannot.
 
-    Example: ecr-pull-through helm-values values.yaml --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
-    --cache quay=quay.io > cached.yaml
+    Example: ecr-pull-through helm-values values.yaml --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
+    --upstream quay=quay.io > cached.yaml
     """
     from ..manifests.helm import chart_values, override
     from ..manifests.yaml_text import to_yaml
 
-    result = override(mapping_of(config, cluster, registry, cache, pinned_by_digest), chart_values(chart))
+    result = override(mapping_of(config, cluster, registry, host, upstream, pinned_by_digest), chart_values(chart))
     if result.values:
         print(to_yaml([result.values]).removeprefix("---\n"), end="")
     for place, why in result.left.items():

@@ -93,7 +93,11 @@ def _of_account(places: list[Place], account: str | None) -> list[Place]:
 
 def _places(configuration: Configuration, verb: str, prefixes: tuple[str, ...]) -> Iterator[Place]:
     for registry in configuration.registries.values():
-        held = registry.caches if verb == "warm" else {*registry.caches, *registry.copies, *registry.arrives}
+        held = (
+            registry.pulled_through
+            if verb == "warm"
+            else {*registry.pulled_through, *registry.pushed, *registry.replicated}
+        )
         chosen = tuple(sorted(prefix for prefix in held if not prefixes or prefix in prefixes))
         if chosen or not prefixes:
             yield _place(registry, chosen)
@@ -104,8 +108,8 @@ def _places(configuration: Configuration, verb: str, prefixes: tuple[str, ...]) 
 def _place(registry: RegistryPlan, prefixes: tuple[str, ...]) -> Place:
     from ..operations.least_privilege import Place
 
-    plans = [{**registry.caches, **registry.copies, **registry.arrives}[prefix] for prefix in prefixes]
-    keys = {plan.template.encryption_key for plan in plans}
+    plans = [{**registry.pulled_through, **registry.pushed, **registry.replicated}[prefix] for prefix in prefixes]
+    keys = {plan.template.kms_key for plan in plans}
     secrets = {plan.credentials for plan in plans}
     roles = {plan.role for plan in plans}
     return Place(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..images import InvalidImageReference
-from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
 
 
 def register(app: typer.Typer) -> None:
@@ -20,18 +20,19 @@ def image(
     references: Annotated[list[str], typer.Argument(help="Image references; - reads them from standard input.")],
     config: Config = None,
     cluster: Cluster = None,
-    registry: RegistryHost = None,
-    cache: Cache = None,
+    registry: Registry = None,
+    host: Host = None,
+    upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="From the cache back to upstream.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why, behind a tab.")] = False,
 ) -> None:
     """Print what image references become through the cache, one on a line.
 
-    Example: ecr-pull-through image registry.k8s.io/pause:3.10 --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
-    --cache k8s=registry.k8s.io
+    Example: ecr-pull-through image registry.k8s.io/pause:3.10 --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
+    --upstream k8s=registry.k8s.io
     """
-    mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
+    mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
     failed = False
     for reference in (r for given in references for r in (_lines() if given == "-" else [given])):
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
-from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
 
 if TYPE_CHECKING:
     from ..manifests.finding import Left
@@ -39,8 +39,9 @@ def inventory(
     ] = None,
     config: Config = None,
     cluster: Cluster = None,
-    registry: RegistryHost = None,
-    cache: Cache = None,
+    registry: Registry = None,
+    host: Host = None,
+    upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
     output: Annotated[str, typer.Option(help="table, json, csv, or images: the list that warm takes.")] = "table",
     values: Annotated[
@@ -62,7 +63,7 @@ def inventory(
 
     if output not in _FORMS:
         raise UserError(f"--output {output!r} is not known; allowed are {', '.join(_FORMS)}")
-    mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
+    mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
     left: list[Left] = []
     uses = uses_of(sources or [], Place(context=context, kubeconfig=kubeconfig), values or [])
     entries = taken(_sorted_out(uses, left), mapping)

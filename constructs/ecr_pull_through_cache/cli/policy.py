@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..admission import FailurePolicy, PolicyForm, PolicySettings, render_policy
-from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, cluster_of, mapping_of
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, cluster_of, mapping_of
 
 
 def register(app: typer.Typer) -> None:
@@ -21,8 +21,9 @@ def policy(
     ] = None,
     config: Config = None,
     cluster: Cluster = None,
-    registry: RegistryHost = None,
-    cache: Cache = None,
+    registry: Registry = None,
+    host: Host = None,
+    upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
     audit: Annotated[bool, typer.Option("--audit", help="The twin that reports, and changes nothing.")] = False,
     failure_policy: Annotated[
@@ -36,17 +37,17 @@ def policy(
 ) -> None:
     """Print the admission policy that rewrites images, as YAML for kubectl.
 
-    Example: ecr-pull-through policy --form cluster-policy --registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com
-    --cache k8s=registry.k8s.io
+    Example: ecr-pull-through policy --form cluster-policy --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
+    --upstream k8s=registry.k8s.io
     """
     from ..manifests.yaml_text import to_yaml
 
-    rewrite = cluster_of(config, cluster).rewrite if registry is None else None
+    rewrite = cluster_of(config, cluster).rewrite if registry is None and host is None and not upstream else None
     settings = PolicySettings(
         name=name,
         failure_policy=failure_policy or (FailurePolicy(rewrite.failure_policy) if rewrite else FailurePolicy.IGNORE),
         excluded_namespaces=tuple(exclude_namespace or (rewrite.excluded_namespaces if rewrite else ())),
     )
     kind = form or (PolicyForm(rewrite.form.value) if rewrite else PolicyForm.MUTATING_POLICY)
-    mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
+    mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
     print(to_yaml(render_policy(mapping, kind, settings, audit=audit)), end="")

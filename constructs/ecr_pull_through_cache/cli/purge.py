@@ -158,7 +158,7 @@ class _Purge:
 
 def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) -> list[Environment]:
     """The registry and its replicas; one that pulls the same prefix through itself keeps what it has."""
-    holders = {p.environment: prefix in p.caches for p in plans.values()}
+    holders = {p.environment: prefix in p.pulled_through for p in plans.values()}
     return [*(to for to in plan.replicate_to if not holders.get(to, False)), plan.environment]
 
 

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import UserError
 from ..manifests.rewriting import Finding, Mentions, Rewriter
-from ._mapping import Cache, Cluster, Config, Digests, RegistryHost, mapping_of
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
 
 if TYPE_CHECKING:
     from ..manifests.rewriting import Rewritten
@@ -30,8 +30,9 @@ def rewrite(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
     config: Config = None,
     cluster: Cluster = None,
-    registry: RegistryHost = None,
-    cache: Cache = None,
+    registry: Registry = None,
+    host: Host = None,
+    upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Write the files, each at once or not at all.")] = False,
     check: Annotated[
@@ -53,7 +54,7 @@ def rewrite(
     """
     from ..manifests import KNOWN
 
-    mapping = mapping_of(config, cluster, registry, cache, pinned_by_digest)
+    mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
     rewriter = Rewriter(mapping, reverse=reverse, mentions=mentions, places=KNOWN.adding(image_path or []))
     if [in_place, check, diff].count(True) > 1:
         raise UserError("give one of --in-place, --check and --diff")

@@ -16,7 +16,7 @@ import typer
 
 from ..errors import UserError
 from ._accounts import AssumeRole, Profile
-from ._mapping import Cache, Cluster, Config, RegistryHost, configured, mapping_of
+from ._mapping import Cluster, Config, Host, Registry, Upstreams, configured, mapping_of
 
 if TYPE_CHECKING:
     from ..images import CacheMapping, EcrHost
@@ -35,8 +35,9 @@ def warm(
     ],
     config: Config = None,
     cluster: Cluster = None,
-    registry: RegistryHost = None,
-    cache: Cache = None,
+    registry: Registry = None,
+    host: Host = None,
+    upstream: Upstreams = None,
     platform: Annotated[
         list[str] | None, typer.Option(help="Platform to import, such as linux/arm64; else all.", show_default=False)
     ] = None,
@@ -88,7 +89,7 @@ def warm(
 
     if replicas and (no_wait or not wait):
         raise UserError("--replicas waits for the replicas, which --no-wait and --wait 0 do not; give one of them")
-    mapping = mapping_of(config, cluster, registry, cache, PinnedByDigest.REWRITE)
+    mapping = mapping_of(config, cluster, registry, host, upstream, PinnedByDigest.REWRITE)
     place = registry_of(mapping.registry)
     options = WarmOptions(
         platforms=tuple(platform or ()), referrers=referrers, concurrency=concurrency, wait=0 if no_wait else wait

@@ -57,7 +57,7 @@ class EcrEndpoints(Construct):
         )
         """Gateway endpoint of Amazon S3; its policy lets in the reading of ECR's layers alone. Add to the policy what else
         the VPC reads from S3."""
-        registry = CacheRegistry.of_stack(self)
+        registry = CacheRegistry.of(self)
         self.layers.add_to_policy(
             iam.PolicyStatement(
                 sid="ReadEcrLayers",

@@ -9,7 +9,7 @@ from aws_cdk import Stack, Stage
 
 from constructs import Construct
 
-from .._checks import refuse
+from .._checks import error_at
 from .._place import is_unresolved
 from ..admission import PolicyForm, PolicySettings, render_policy
 from ..images import CacheMapping
@@ -49,7 +49,7 @@ class ImageRewritePolicy(Construct):
         audit: bool = False,
     ) -> None:
         if cluster is None and is_unresolved(mapping.registry):
-            raise refuse(
+            raise error_at(
                 scope,
                 id,
                 "the policy cannot be written to a file while account or Region are unknown; "

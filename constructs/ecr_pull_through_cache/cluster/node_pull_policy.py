@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from .._checks import refuse
+from .._checks import error_at
 from ..ecr import permissions
 from ..errors import UserError
 from ..images import check_prefix
@@ -61,11 +61,13 @@ class NodePullPolicy(Construct):
         managed_policy_name: str | None = None,
     ) -> None:
         if not repository_prefixes:
-            raise refuse(scope, id, "no repository prefixes are given; give those of the rules the nodes pull through")
+            raise error_at(
+                scope, id, "no repository prefixes are given; give those of the rules the nodes pull through"
+            )
         try:
             prefixes = [check_prefix(prefix, longest=256) for prefix in repository_prefixes]
         except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+            raise error_at(scope, id, str(error)) from None
 
         super().__init__(scope, id)
         resources = [registry.repositories(prefix) for prefix in prefixes]

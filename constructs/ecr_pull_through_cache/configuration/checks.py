@@ -128,13 +128,13 @@ def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Enviro
         return
     yield from _template((*place, "template"), rule.template, environment)
     partition = partition_of(environment.region)
-    if rule.by == "pull-through" and partition and partition.name not in cached.upstream.partitions:
+    if rule.mode == "pull-through" and partition and partition.name not in cached.upstream.partitions:
         yield Problem(
             place=place,
             message=f"ECR cannot pull {rule.upstream} through in {environment.region} (partition {partition.name}); "
-            "write 'by: copy' and push the images there",
+            "write 'mode: push' and push the images there",
         )
-    for key, given in (("credentials", rule.credentials), ("recordedCredentials", rule.recorded_credentials)):
+    for key, given in (("credentials", rule.credentials), ("deployedCredentials", rule.deployed_credentials)):
         if given is not None:
             yield from _secret((*place, key), given, environment, named=key == "credentials")
 
@@ -163,13 +163,13 @@ def _secret(place: Place, given: str, environment: Environment, *, named: bool) 
 
 
 def _template(place: Place, template: Template | None, environment: Environment | None) -> Iterator[Problem]:
-    key = template.encryption_key if template else None
+    key = template.kms_key if template else None
     if key is None or environment is None:
         return
     _, _, _, region, account, _ = key.split(":", 5)
     if (account, region) != (environment.account, environment.region):
         yield Problem(
-            place=(*place, "encryptionKey"),
+            place=(*place, "kmsKey"),
             message=f"the key lies in {account}/{region}; repositories of {environment} need one of theirs",
         )
 

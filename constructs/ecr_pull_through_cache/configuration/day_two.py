@@ -67,7 +67,7 @@ def check_day_two(document: Document, folder: Path) -> Iterator[Problem]:
 
 
 def _needs_upstreams(place: Place, registry: Registry) -> Iterator[Problem]:
-    if not any(rule.by == "pull-through" for rule in registry.upstreams.values()):
+    if not any(rule.mode == "pull-through" for rule in registry.upstreams.values()):
         for key, given in (("warm", registry.warm), ("emptyOnDelete", registry.empty_on_delete)):
             if given:
                 yield Problem(place=(*place, key), message="no upstreams are pulled through here; leave it out")
@@ -82,10 +82,10 @@ def _same_region(place: Place, registry: Registry, environment: Environment) -> 
                 place=(*place, key, "alarmTopic"),
                 message=f"the topic lies in {topic.split(':')[3]}; alarms of {environment.region} tell topics of their Region",
             )
-    key_arn = registry.warm.encryption_key if registry.warm else None
+    key_arn = registry.warm.kms_key if registry.warm else None
     if key_arn is not None and key_arn.split(":")[3] != environment.region:
         yield Problem(
-            place=(*place, "warm", "encryptionKey"),
+            place=(*place, "warm", "kmsKey"),
             message=f"the key lies in {key_arn.split(':')[3]}; a bucket of {environment.region} needs one of its Region",
         )
 
@@ -113,7 +113,7 @@ def _images(place: Place, registry: Registry, environment: Environment, folder: 
 def _mapping(registry: Registry, environment: Environment) -> CacheMapping | None:
     """What is cached here, ``None`` where a rule is wrong in itself, which is said elsewhere."""
     try:
-        rules = [rule.cached(prefix) for prefix, rule in registry.upstreams.items() if rule.by == "pull-through"]
+        rules = [rule.cached(prefix) for prefix, rule in registry.upstreams.items() if rule.mode == "pull-through"]
     except UserError:
         return None
     return CacheMapping.of(EcrHost.of(environment.account, environment.region).host, rules)

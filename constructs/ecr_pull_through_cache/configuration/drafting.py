@@ -178,7 +178,7 @@ class _Writer:
             "defaults:",
             "  template:",
             "    imageTagMutability: MUTABLE # ECR refreshes cached tags by moving them",
-            "    lifecycle: { expireUnpulledAfterDays: 90 } # the next pull imports an image again",
+            "    lifecyclePolicy: { expireUnpulledAfterDays: 90 } # the next pull imports an image again",
             "",
             "registries:",
         )
@@ -279,7 +279,7 @@ class _Writer:
         if rule.part is not None:
             yield f"        upstreamRepositoryPrefix: {_scalar(rule.part)} # this part of it alone"
         if copied:
-            yield "        by: copy # ECR cannot pull through here; push the images, and repositories get their settings"
+            yield "        mode: push # ECR cannot pull through here; push the images, and repositories get their settings"
         elif self._needs_secret(rule):
             secret = name_of(rule.upstream)
             yield f"        credentials: {_scalar(secret)} # makes the secret ecr-pullthroughcache/{secret}; see step 3"

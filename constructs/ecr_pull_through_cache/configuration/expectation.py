@@ -22,9 +22,9 @@ def expectation(plan: RegistryPlan) -> ExpectedRegistry:
     """What a registry of the configuration should be like."""
     caching = {"PULL_THROUGH_CACHE", *(["REPLICATION"] if plan.sources else [])}
     held = (
-        *((prefix, cache, caching) for prefix, cache in plan.caches.items()),
-        *((prefix, cache, {"REPLICATION"}) for prefix, cache in plan.arrives.items()),
-        *((prefix, cache, {"CREATE_ON_PUSH"}) for prefix, cache in plan.copies.items()),
+        *((prefix, cache, caching) for prefix, cache in plan.pulled_through.items()),
+        *((prefix, cache, {"REPLICATION"}) for prefix, cache in plan.replicated.items()),
+        *((prefix, cache, {"CREATE_ON_PUSH"}) for prefix, cache in plan.pushed.items()),
     )
     return ExpectedRegistry(
         name=plan.name,
@@ -40,22 +40,22 @@ def expectation(plan: RegistryPlan) -> ExpectedRegistry:
                 if cache.role
                 else None,
             )
-            for prefix, cache in plan.caches.items()
+            for prefix, cache in plan.pulled_through.items()
         ),
         templates={
             prefix: _template(plan, cache.template, frozenset(applied_for)) for prefix, cache, applied_for in held
         },
         replicate_to=frozenset((to.account, to.region) for to in plan.replicate_to),
-        replicated_prefixes=_or_root(plan.caches, plan.copies) if plan.replicate_to else frozenset(),
+        replicated_prefixes=_or_root(plan.pulled_through, plan.pushed) if plan.replicate_to else frozenset(),
         registry_policy=tuple(_registry_policy(plan)),
-        scanning=plan.scanning,
+        scanning=plan.scan_type,
     )
 
 
 def expected_nodes(cluster: ClusterPlan) -> Iterator[ExpectedNodes]:
     """What the roles of a cluster's nodes should be allowed."""
     registry = cluster.registry
-    imports = cluster.imports and bool(registry.caches)
+    imports = cluster.imports and bool(registry.pulled_through)
     bring_in = (*permissions.IMPORT, *(permissions.TAG if registry.tags_repositories else ()))
     for nodes in cluster.nodes:
         yield ExpectedNodes(
@@ -76,11 +76,11 @@ def _template(plan: RegistryPlan, template: Template, applied_for: frozenset[str
         applied_for=applied_for,
         mutability=template.image_tag_mutability,
         exclusions=frozenset(template.image_tag_mutability_exclusion_filters),
-        encryption=template.encryption or ("KMS" if template.encryption_key else "AES256"),
-        key=template.encryption_key,
-        lifecycle=json.loads(template.lifecycle.policy().to_text()) if template.lifecycle else None,
+        encryption=template.encryption_type or ("KMS" if template.kms_key else "AES256"),
+        key=template.kms_key,
+        lifecycle=json.loads(template.lifecycle_policy.policy().to_text()) if template.lifecycle_policy else None,
         policy={"Version": "2012-10-17", "Statement": statements} if statements else None,
-        tags=template.tags,
+        tags=template.resource_tags,
     )
 
 
@@ -94,8 +94,8 @@ def _pull_statements(plan: RegistryPlan) -> Iterator[Mapping[str, Any]]:
 
 
 def _registry_policy(plan: RegistryPlan) -> Iterator[Mapping[str, Any]]:
-    cached = [_repositories(plan, prefix) for prefix in _or_root(plan.caches)]
-    if plan.caches:
+    cached = [_repositories(plan, prefix) for prefix in _or_root(plan.pulled_through)]
+    if plan.pulled_through:
         allow = {"Effect": "Allow", "Action": list(permissions.IMPORT), "Resource": sorted(cached)}
         if plan.import_accounts:
             yield {**allow, "Principal": _principals(plan, plan.import_accounts)}
@@ -103,7 +103,7 @@ def _registry_policy(plan: RegistryPlan) -> Iterator[Mapping[str, Any]]:
             yield {**allow, **_organization(plan.organization)}
     sources = {source.account for source in plan.sources} - {plan.environment.account}
     for account in sorted(sources):
-        arriving = sorted({*cached, *(_repositories(plan, prefix) for prefix in plan.arrives)})
+        arriving = sorted({*cached, *(_repositories(plan, prefix) for prefix in plan.replicated)})
         yield {
             "Effect": "Allow",
             "Action": list(permissions.REPLICATE),

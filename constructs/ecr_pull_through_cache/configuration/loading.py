@@ -154,7 +154,7 @@ class _Resolver:
             prefix.rstrip("/"): (rule, self._cache(prefix, rule, template))
             for prefix, rule in registry.upstreams.items()
         }
-        arrives = {
+        replicated = {
             prefix.rstrip("/"): CachePlan(cached=rule.cached(prefix), template=template)
             for source in sources
             for prefix, rule in source.upstreams.items()
@@ -165,9 +165,9 @@ class _Resolver:
         return RegistryPlan(
             name=name,
             environment=environment,
-            caches={prefix: plan for prefix, (rule, plan) in own.items() if rule.by == "pull-through"},
-            copies={prefix: plan for prefix, (rule, plan) in own.items() if rule.by == "copy"},
-            arrives=arrives,
+            pulled_through={prefix: plan for prefix, (rule, plan) in own.items() if rule.mode == "pull-through"},
+            pushed={prefix: plan for prefix, (rule, plan) in own.items() if rule.mode == "push"},
+            replicated=replicated,
             sources=tuple(sorted((self._environment(source) for source in sources), key=str)),
             replicate_to=tuple(
                 sorted((self._environment(self._document.registries[to]) for to in registry.replicate_to), key=str)
@@ -176,7 +176,7 @@ class _Resolver:
             pull_accounts=pulls,
             import_accounts=imports,
             organization=self._document.organization if registry.pull.organization else None,
-            scanning=registry.scanning,
+            scan_type=registry.scan_type,
             warm=with_images(registry.warm, self._folder) if registry.warm else None,
             backfill=registry.backfill,
             dashboard=registry.dashboard,
@@ -188,7 +188,7 @@ class _Resolver:
             cached=rule.cached(prefix),
             template=_merged(template, rule.template),
             credentials=rule.credentials,
-            recorded_credentials=rule.recorded_credentials,
+            deployed_credentials=rule.deployed_credentials,
             role=rule.role,
         )
 

@@ -117,17 +117,17 @@ class Template(Model):
     image_tag_mutability_exclusion_filters: tuple[str, ...] = Field(
         (), max_length=5, description="Tag patterns that are the exception, for the ..._WITH_EXCLUSION settings."
     )
-    encryption: Literal["AES256", "KMS", "KMS_DSSE"] | None = Field(
-        None, description="AES256 if left out, KMS where there is an encryptionKey."
+    encryption_type: Literal["AES256", "KMS", "KMS_DSSE"] | None = Field(
+        None, description="AES256 if left out, KMS where there is an kmsKey."
     )
-    encryption_key: KeyArn | None = Field(None, description="ARN of a key in the registry's account and Region.")
-    lifecycle: Lifecycle | None = Field(None, description="Which images expire; none if left out.")
-    tags: dict[str, str] = Field(default_factory=dict, description="Tags of the repositories.")
+    kms_key: KeyArn | None = Field(None, description="ARN of a key in the registry's account and Region.")
+    lifecycle_policy: Lifecycle | None = Field(None, description="Which images expire; none if left out.")
+    resource_tags: dict[str, str] = Field(default_factory=dict, description="Tags of the repositories.")
 
     @model_validator(mode="after")
     def _goes_together(self) -> Template:
-        if self.encryption == "AES256" and self.encryption_key:
-            raise UserError("an encryptionKey is given with AES256; a key goes with KMS or KMS_DSSE")
+        if self.encryption_type == "AES256" and self.kms_key:
+            raise UserError("an kmsKey is given with AES256; a key goes with KMS or KMS_DSSE")
         if self.image_tag_mutability.endswith("_WITH_EXCLUSION") != bool(self.image_tag_mutability_exclusion_filters):
             raise UserError(
                 "imageTagMutabilityExclusionFilters go with an imageTagMutability that ends in _WITH_EXCLUSION, and it with them"
@@ -143,7 +143,7 @@ class UpstreamRule(Model):
         ROOT, description="The part of the upstream to cache; all of it if left out."
     )
     credentials: SecretName | None = Field(None, description="Secret that ECR signs in to the upstream with.")
-    recorded_credentials: str | None = Field(
+    deployed_credentials: str | None = Field(
         None,
         description="Complete ARN of the secret that the rule was created with, where another one is used now: "
         "CloudFormation cannot change it, `ecr-pull-through check --fix` does.",
@@ -151,9 +151,9 @@ class UpstreamRule(Model):
     role: RoleName | None = Field(
         None, description="Role for a private ECR upstream of another account; made if left out."
     )
-    by: Literal["pull-through", "copy"] = Field(
+    mode: Literal["pull-through", "push"] = Field(
         "pull-through",
-        description="'copy' where ECR cannot pull through: repositories get their settings, images are pushed by others.",
+        description="'push' where ECR cannot pull through: repositories get their settings, images are pushed by others.",
     )
     template: Template | None = Field(None, description="Instead of the registry's template.")
 
@@ -171,7 +171,7 @@ class UpstreamRule(Model):
     def _has_what_it_needs(self) -> UpstreamRule:
         known = Upstream.from_host(self.upstream)
         check_prefix(self.upstream_repository_prefix)
-        if self.by == "copy":
+        if self.mode == "push":
             return self
         if known.credentials is Credentials.REQUIRED and self.credentials is None:
             raise UserError(f"{self.upstream} needs credentials; add 'credentials' with the name of a secret")
@@ -211,7 +211,7 @@ class Warm(Model):
     referrers: bool = Field(False, description="Whether signatures and bills of materials are imported too.")
     max_concurrency: int = Field(10, ge=1, le=1000, description="How many batches of 20 images at once.")
     requests_per_second: float = Field(200, ge=0, description="Limit of all batches together, 0 for none.")
-    encryption_key: KeyArn | None = Field(
+    kms_key: KeyArn | None = Field(
         None, description="ARN of a key for the bucket with list and reports; S3's own encryption if left out."
     )
     alarm_topic: TopicArn | None = Field(None, description="Topic that is told of runs and images that fail.")
@@ -226,7 +226,7 @@ class Warm(Model):
 class Backfill(Model):
     """Repositories that exist already get what their creation template says, whenever that changes."""
 
-    replace: tuple[Literal["lifecycle policy", "tag mutability", "tags"], ...] = Field(
+    replace: tuple[Literal["lifecyclePolicy", "imageTagMutability", "resourceTags"], ...] = Field(
         (), description="Settings that are changed also where somebody made them otherwise."
     )
     alarm_topic: TopicArn | None = Field(None, description="Topic that is told of repositories that cannot be changed.")
@@ -235,8 +235,12 @@ class Backfill(Model):
 class Dashboard(Model):
     """A CloudWatch dashboard of pulls, imports, failures, storage and quotas, with alarms."""
 
-    imports_failed: float = Field(10, gt=0, description="Imports that fail in an hour from which on an alarm says so.")
-    quota_used: float = Field(80, gt=0, le=100, description="Per cent of a quota from which on an alarm says so.")
+    failed_imports_threshold: float = Field(
+        10, gt=0, description="Imports that fail in an hour from which on an alarm says so."
+    )
+    quota_threshold_percent: float = Field(
+        80, gt=0, le=100, description="Per cent of a quota from which on an alarm says so."
+    )
     alarm_topic: TopicArn | None = Field(None, description="Topic that is told.")
 
 
@@ -251,7 +255,7 @@ class Registry(Model):
     template: Template | None = Field(None, description="What repositories are created with; else defaults.template.")
     replicate_to: tuple[str, ...] = Field((), description="Names of the registries that cached images are copied to.")
     pull: Pull = Field(default_factory=Pull, description="Who may pull besides the clusters in this file.")
-    scanning: Literal["BASIC", "ENHANCED"] | None = Field(
+    scan_type: Literal["BASIC", "ENHANCED"] | None = Field(
         None, description="Scan images when they arrive; the registry's setting is left alone if left out."
     )
     warm: Warm | None = Field(None, description="Import images before anybody pulls them; not at all if left out.")

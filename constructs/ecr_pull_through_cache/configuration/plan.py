@@ -41,7 +41,7 @@ class CachePlan:
     cached: CachedUpstream
     template: Template
     credentials: str | None = None
-    recorded_credentials: str | None = None
+    deployed_credentials: str | None = None
     role: str | None = None
 
 
@@ -51,8 +51,8 @@ class RegistryPlan:
 
     :param name: its name in the configuration.
     :param environment: where it is.
-    :param caches: what it pulls through, by repository prefix.
-    :param copies: what others push into it, by repository prefix.
+    :param pulled_through: what it pulls through, by repository prefix.
+    :param pushed: what others push into it, by repository prefix.
     :param arrives: what is replicated into it and not pulled through, by repository prefix.
     :param sources: the registries that replicate into it.
     :param replicate_to: where it replicates to.
@@ -60,7 +60,7 @@ class RegistryPlan:
     :param pull_accounts: other accounts that pull from it.
     :param import_accounts: those of them whose pulls may import.
     :param organization: id of the organisation, all of which may pull and import.
-    :param scanning: ``BASIC`` or ``ENHANCED``, or ``None`` to leave the setting alone.
+    :param scan_type: ``BASIC`` or ``ENHANCED``, or ``None`` to leave the setting alone.
     :param warm: images that are imported before anybody pulls them, if any; the list that is given stands in ``images``.
     :param backfill: how repositories that exist already get what their template says, if they do.
     :param dashboard: the dashboard, if there is one.
@@ -69,16 +69,16 @@ class RegistryPlan:
 
     name: str
     environment: Environment
-    caches: Mapping[str, CachePlan]
-    copies: Mapping[str, CachePlan]
-    arrives: Mapping[str, CachePlan]
+    pulled_through: Mapping[str, CachePlan]
+    pushed: Mapping[str, CachePlan]
+    replicated: Mapping[str, CachePlan]
     sources: tuple[Environment, ...]
     replicate_to: tuple[Environment, ...]
     template: Template
     pull_accounts: tuple[str, ...] = ()
     import_accounts: tuple[str, ...] = ()
     organization: str | None = None
-    scanning: str | None = None
+    scan_type: str | None = None
     warm: Warm | None = None
     backfill: Backfill | None = None
     dashboard: Dashboard | None = None
@@ -92,7 +92,7 @@ class RegistryPlan:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Every repository prefix that the registry holds images under; ``ROOT`` alone where that is one."""
-        prefixes = sorted({*self.caches, *self.copies, *self.arrives})
+        prefixes = sorted({*self.pulled_through, *self.pushed, *self.replicated})
         return (ROOT,) if ROOT in prefixes else tuple(prefixes)
 
     @property
@@ -104,13 +104,14 @@ class RegistryPlan:
     def mapping(self) -> CacheMapping:
         """What images become that the registry pulls through itself."""
         return CacheMapping(
-            registry=self.host, rules=tuple(self.caches[prefix].cached for prefix in sorted(self.caches))
+            registry=self.host,
+            rules=tuple(self.pulled_through[prefix].cached for prefix in sorted(self.pulled_through)),
         )
 
     @property
     def tags_repositories(self) -> bool:
         """Whether repositories are created with tags, for which a puller needs a permission."""
-        return any(plan.template.tags for plan in self.caches.values())
+        return any(plan.template.resource_tags for plan in self.pulled_through.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +143,8 @@ class ClusterPlan:
 
         What a registry does not pull through itself is rewritten only for a cluster that is said to be pre-populated.
         """
-        held = {**self.registry.copies, **self.registry.arrives}
-        imported = self.registry.caches
+        held = {**self.registry.pushed, **self.registry.replicated}
+        imported = self.registry.pulled_through
         replica_only = not imported and not self.prepopulated
         plans = {**imported, **(held if self.prepopulated or not imported else {})}
         return CacheMapping(
@@ -157,7 +158,7 @@ class ClusterPlan:
     def warnings(self) -> Mapping[str, str]:
         """What its owner should know, by a stable id."""
         found = {}
-        held = {**self.registry.copies, **self.registry.arrives}
+        held = {**self.registry.pushed, **self.registry.replicated}
         if held and not self.prepopulated:
             found["replicaOnly"] = (
                 f"the cluster {self.name} pulls from {self.registry.name}, which cannot import images under "

@@ -86,7 +86,7 @@ class OperationsFunction(Construct):
         resources = [on] if isinstance(on, str) else on
         self.role.add_to_policy(iam.PolicyStatement(actions=sorted(actions), resources=resources))
 
-    def allow_verb(
+    def grant_verb(
         self,
         verb: str,
         options: Collection[str],
@@ -117,7 +117,7 @@ class OperationsFunction(Construct):
                 )
 
 
-def alarm_on(
+def sum_alarm(
     scope: Construct, id: str, metric: cloudwatch.IMetric, description: str, *, threshold: float = 1
 ) -> cloudwatch.Alarm:
     """An alarm on a sum that should stay below a number; silence is well.
@@ -140,7 +140,7 @@ def alarm_on(
     )
 
 
-def tell(topic: sns.ITopic | None, alarms: Iterable[cloudwatch.Alarm]) -> None:
+def notify(topic: sns.ITopic | None, alarms: Iterable[cloudwatch.Alarm]) -> None:
     """Tell a topic when an alarm is raised.
 
     :param topic: the topic, if there is one.
@@ -161,7 +161,7 @@ def invoking_role(scope: Construct, id: str, *, service: str, description: str, 
     :param action: the IAM action.
     :param on: ARN of what is started.
     """
-    account = CacheRegistry.of_stack(scope).account
+    account = CacheRegistry.of(scope).account
     role = iam.Role(
         scope,
         id,

@@ -15,12 +15,12 @@ from aws_cdk import aws_scheduler as scheduler
 
 from constructs import Construct
 
-from .._checks import claim_singleton, refuse
+from .._checks import claim_singleton, error_at
 from ..errors import UserError
 from ..functions.contract import NAMESPACE, PREFIXES, QUOTAS
 from ..images import ROOT, check_prefix
 from ..registry.cache_registry import CacheRegistry
-from ._operations_function import OperationsFunction, alarm_on, invoking_role, tell
+from ._operations_function import OperationsFunction, invoking_role, notify, sum_alarm
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
@@ -72,16 +72,16 @@ class CacheDashboard(Construct):
         repository_prefixes: Sequence[str],
         warmer: ImageWarmer | None = None,
         dashboard_name: str | None = None,
-        imports_failed: float = 10,
-        quota_used: float = 80,
+        failed_imports_threshold: float = 10,
+        quota_threshold_percent: float = 80,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
         if not repository_prefixes:
-            raise refuse(scope, id, "no repository prefixes are given; give those of the repositories to show")
+            raise error_at(scope, id, "no repository prefixes are given; give those of the repositories to show")
         try:
             prefixes = sorted({check_prefix(prefix, longest=256) for prefix in repository_prefixes})
         except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+            raise error_at(scope, id, str(error)) from None
         # ECR's events and quotas are those of a whole registry: a second one would count them twice.
         claim_singleton(scope, id, "cache dashboard")
 
@@ -112,9 +112,9 @@ class CacheDashboard(Construct):
         """The role by which the schedule invokes it."""
         self.schedule = self._make_schedule()
         """When it counts."""
-        self.alarms = self._make_alarms(imports_failed, quota_used)
+        self.alarms = self._make_alarms(failed_imports_threshold, quota_threshold_percent)
         """Alarms on imports that fail and on quotas that are nearly used up."""
-        tell(alarm_topic, self.alarms)
+        notify(alarm_topic, self.alarms)
         self.dashboard = cloudwatch.Dashboard(
             self, "Resource", dashboard_name=dashboard_name, default_interval=cdk.Duration.days(7)
         )
@@ -199,7 +199,7 @@ class CacheDashboard(Construct):
             timeout=cdk.Duration.minutes(15),
             environment={PREFIXES: json.dumps(prefixes)},
         )
-        registry = CacheRegistry.of_stack(self)
+        registry = CacheRegistry.of(self)
         measure.allow("ecr:DescribeRepositories", on=registry.repositories(ROOT))
         measure.allow("ecr:DescribeImages", on=[registry.repositories(prefix) for prefix in prefixes])
         measure.allow("ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas", on="*")
@@ -230,22 +230,24 @@ class CacheDashboard(Construct):
             description="Counts what the pull through cache holds",
         )
 
-    def _make_alarms(self, imports_failed: float, quota_used: float) -> tuple[cloudwatch.Alarm, ...]:
+    def _make_alarms(
+        self, failed_imports_threshold: float, quota_threshold_percent: float
+    ) -> tuple[cloudwatch.Alarm, ...]:
         return (
-            alarm_on(
+            sum_alarm(
                 self,
                 "ImportsFailedAlarm",
                 self.failures,
                 "Amazon ECR cannot import images into the cache; the dashboard shows the reasons",
-                threshold=imports_failed,
+                threshold=failed_imports_threshold,
             ),
             *(
-                alarm_on(
+                sum_alarm(
                     self,
                     f"{name}Alarm",
                     self.metric(name),
                     f"The quota '{quota}' is nearly used up; ask AWS to raise it in time",
-                    threshold=quota_used,
+                    threshold=quota_threshold_percent,
                 )
                 for quota, name in QUOTAS.items()
             ),

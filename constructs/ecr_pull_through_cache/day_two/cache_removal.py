@@ -10,7 +10,7 @@ import aws_cdk as cdk
 
 from constructs import Construct
 
-from .._checks import refuse
+from .._checks import error_at
 from ..functions.contract import PREFIXES
 from ..images import ROOT
 from ..registry.cache_registry import CacheRegistry
@@ -54,9 +54,9 @@ class CacheRemoval(Construct):
     ) -> None:
         prefixes = sorted(rule.repository_prefix for rule in rules)
         if not prefixes:
-            raise refuse(scope, id, "no rules are given; give those whose repositories are to go with the stack")
+            raise error_at(scope, id, "no rules are given; give those whose repositories are to go with the stack")
         if ROOT in prefixes:
-            raise refuse(
+            raise error_at(
                 scope,
                 id,
                 "a rule without a prefix shares the registry with everything else, so what it made cannot be told; "
@@ -72,10 +72,10 @@ class CacheRemoval(Construct):
             environment={PREFIXES: json.dumps(prefixes)},
         )
         """The function, with its role and log group."""
-        self.remove.allow_verb(
+        self.remove.grant_verb(
             "purge",
             {"yes"},
-            registry=CacheRegistry.of_stack(self),
+            registry=CacheRegistry.of(self),
             repository_prefixes=prefixes,
             encryption_keys=encryption_keys,
         )

@@ -23,13 +23,13 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from constructs import Construct
 
-from .._checks import refuse
+from .._checks import error_at
 from ..errors import UserError
 from ..functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
 from ..images import CacheMapping, EcrHost, check_platform, why_not_importable
 from ..registry.cache_registry import CacheRegistry
 from ..registry.pull_through_cache_rule import rules_of
-from ._operations_function import OperationsFunction, alarm_on, invoking_role, tell
+from ._operations_function import OperationsFunction, invoking_role, notify, sum_alarm
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -105,18 +105,20 @@ class ImageWarmer(Construct):
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
         if not 1 <= max_concurrency <= _MOST_AT_ONCE:
-            raise refuse(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
+            raise error_at(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
         if requests_per_second < 0:
-            raise refuse(scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for none, and more")
+            raise error_at(
+                scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for none, and more"
+            )
         try:
             for platform in platforms:
                 check_platform(platform)
         except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+            raise error_at(scope, id, str(error)) from None
         for image in images:
             reason = why_not_importable(image, mapping)
             if reason is not None:
-                raise refuse(scope, id, reason)
+                raise error_at(scope, id, reason)
 
         super().__init__(scope, id)
         self.mapping = mapping
@@ -168,7 +170,7 @@ class ImageWarmer(Construct):
         """What starts a run when the list in the bucket is written, if that is the list."""
         self.alarms = self._make_alarms()
         """Alarms on runs that fail or cannot be started, and on images that cannot be imported."""
-        tell(alarm_topic, self.alarms)
+        notify(alarm_topic, self.alarms)
 
     @property
     def function(self) -> lambda_.Function:
@@ -279,7 +281,7 @@ class ImageWarmer(Construct):
         )
         options = {"wait", *(["tags"] if tag_on_create else [])}
         prefixes = [rule.repository_prefix for rule in self.mapping.rules]
-        warm.allow_verb("warm", options, registry=self.registry, repository_prefixes=prefixes)
+        warm.grant_verb("warm", options, registry=self.registry, repository_prefixes=prefixes)
         return warm
 
     def _make_report(self) -> OperationsFunction:
@@ -454,9 +456,9 @@ class ImageWarmer(Construct):
         hour = cdk.Duration.hours(1)
         machine = self.state_machine
         alarms = [
-            alarm_on(self, "RunsFailed", machine.metric_failed(period=hour), "A run of the warmer failed"),
-            alarm_on(self, "RunsTimedOut", machine.metric_timed_out(period=hour), "A run of the warmer took too long"),
-            alarm_on(
+            sum_alarm(self, "RunsFailed", machine.metric_failed(period=hour), "A run of the warmer failed"),
+            sum_alarm(self, "RunsTimedOut", machine.metric_timed_out(period=hour), "A run of the warmer took too long"),
+            sum_alarm(
                 self,
                 "ImagesFailed",
                 self.metric("ImagesFailed", period=hour),
@@ -467,7 +469,7 @@ class ImageWarmer(Construct):
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
             dropped = self.start.function.metric("AsyncEventsDropped", period=hour, statistic="Sum")
             told = "A deployment changed the list and its run could not be started; start the state machine"
-            alarms.append(alarm_on(self, "RunNotStarted", dropped, told))
+            alarms.append(sum_alarm(self, "RunNotStarted", dropped, told))
         return tuple(alarms)
 
 
@@ -574,7 +576,7 @@ def definition(
 
 
 def _here(scope: Construct) -> CacheRegistry:
-    return CacheRegistry.of_stack(scope)
+    return CacheRegistry.of(scope)
 
 
 def _registry_of(scope: Construct, mapping: CacheMapping) -> CacheRegistry:

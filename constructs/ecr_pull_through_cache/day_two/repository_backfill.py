@@ -13,11 +13,11 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from constructs import Construct
 
-from .._checks import refuse
+from .._checks import error_at
 from ..functions.contract import NAMESPACE, PREFIXES, REPLACE
 from ..registry.cache_registry import CacheRegistry
 from ..registry.repository_creation_template import RepositoryCreationTemplate
-from ._operations_function import OperationsFunction, alarm_on, tell
+from ._operations_function import OperationsFunction, notify, sum_alarm
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
@@ -57,7 +57,7 @@ class RepositoryBackfill(Construct):
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
         if not templates:
-            raise refuse(
+            raise error_at(
                 scope, id, "no templates are given; give those whose settings existing repositories are to get"
             )
         if replace:
@@ -73,8 +73,8 @@ class RepositoryBackfill(Construct):
             environment={PREFIXES: json.dumps(prefixes), REPLACE: json.dumps(sorted(replace))},
         )
         """The function, with its role and log group."""
-        registry = CacheRegistry.of_stack(self)
-        self.backfill.allow_verb("backfill", {"settings", "yes"}, registry=registry, repository_prefixes=prefixes)
+        registry = CacheRegistry.of(self)
+        self.backfill.grant_verb("backfill", {"settings", "yes"}, registry=registry, repository_prefixes=prefixes)
         self.resource = cdk.CustomResource(
             self,
             "Resource",
@@ -90,8 +90,8 @@ class RepositoryBackfill(Construct):
         """The custom resource."""
         self.resource.node.add_dependency(*templates)
         self.alarms = (
-            alarm_on(self, "SettingsFailed", self.metric("SettingsFailed"), "A repository could not be changed"),
-            alarm_on(
+            sum_alarm(self, "SettingsFailed", self.metric("SettingsFailed"), "A repository could not be changed"),
+            sum_alarm(
                 self,
                 "NotFinished",
                 self.backfill.function.metric("AsyncEventsDropped", statistic="Sum"),
@@ -99,7 +99,7 @@ class RepositoryBackfill(Construct):
             ),
         )
         """Alarms on repositories that could not be changed."""
-        tell(alarm_topic, self.alarms)
+        notify(alarm_topic, self.alarms)
 
     def metric(self, name: str, *, period: cdk.Duration | None = None, statistic: str = "Sum") -> cloudwatch.Metric:
         """A metric of the runs.
@@ -120,7 +120,7 @@ def _check_replaceable(scope: Construct, id: str, replace: Sequence[str]) -> Non
 
     unknown = sorted(set(replace) - set(REPLACEABLE))
     if unknown:
-        raise refuse(scope, id, f"{unknown[0]!r} cannot be replaced; allowed are {', '.join(REPLACEABLE)}")
+        raise error_at(scope, id, f"{unknown[0]!r} cannot be replaced; allowed are {', '.join(REPLACEABLE)}")
 
 
 @jsii.implements(cdk.IStringProducer)

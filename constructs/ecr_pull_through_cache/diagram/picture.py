@@ -83,7 +83,7 @@ def _row(plan: RegistryPlan, replicates_to: tuple[str, ...], clusters: Iterable[
         name=plan.name,
         place=f"{plan.environment.account} · {plan.environment.region}",
         role=_role(plan),
-        sources=(*_sources(plan.caches.values(), False), *_sources(plan.copies.values(), True)),
+        sources=(*_sources(plan.pulled_through.values(), False), *_sources(plan.pushed.values(), True)),
         pullers=(*map(_puller, here), *(Puller(name=other, is_cluster=False) for other in others)),
         replicates_to=replicates_to,
     )
@@ -91,8 +91,8 @@ def _row(plan: RegistryPlan, replicates_to: tuple[str, ...], clusters: Iterable[
 
 def _role(plan: RegistryPlan) -> str:
     does = [
-        *(["pulls through"] if plan.caches else []),
-        *(["is pushed to"] if plan.copies else []),
+        *(["pulls through"] if plan.pulled_through else []),
+        *(["is pushed to"] if plan.pushed else []),
         *(["receives replicas"] if plan.sources else []),
     ]
     return ", ".join(does)
@@ -114,7 +114,7 @@ def _joined(host: str, part: str) -> str:
 
 
 def _puller(cluster: ClusterPlan) -> Puller:
-    imports = "may import" if cluster.imports and cluster.registry.caches else "imports nothing"
+    imports = "may import" if cluster.imports and cluster.registry.pulled_through else "imports nothing"
     rewrites = cluster.rewrite.form.value if cluster.rewrite else "images not rewritten"
     return Puller(
         name=cluster.name,

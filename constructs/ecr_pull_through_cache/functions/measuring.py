@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 
 from ..images import ROOT
-from ..operations.aws import ecr_client, listed
+from ..operations.aws import ecr_client, paginate
 from ..operations.parallel import THREADS, in_order
 from .contract import PREFIXES, QUOTAS
 from .reporting import metrics
@@ -41,7 +41,7 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
     """
     del context
     ecr = ecr_client(os.environ["AWS_REGION"], connections=THREADS)
-    names = [r["repositoryName"] for r in listed(ecr, "describe_repositories", "repositories")]
+    names = [r["repositoryName"] for r in paginate(ecr, "describe_repositories", "repositories")]
     held: dict[str, Held] = {}
     for prefix in json.loads(os.environ[PREFIXES]):
         below = [name for name in names if prefix == ROOT or name.startswith(f"{prefix}/")]
@@ -50,7 +50,7 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
         counts = {"Repositories": len(below), "Images": sum(h.images for h in of_prefix)}
         print(metrics({"Prefix": prefix}, counts))
         print(metrics({"Prefix": prefix}, {"StoredBytes": sum(h.size for h in of_prefix)}, unit="Bytes"))
-    rules = sum(1 for _ in listed(ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules"))
+    rules = sum(1 for _ in paginate(ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules"))
     used = {
         "Registered repositories": len(names),
         "Images per repository": max((h.images for h in held.values()), default=0),
@@ -63,11 +63,11 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
 
 def _held(ecr: Any, name: str) -> Held:
     # A repository that was deleted meanwhile holds nothing.
-    images = listed(ecr, "describe_images", "imageDetails", absent=_GONE, repositoryName=name)
+    images = paginate(ecr, "describe_images", "imageDetails", absent=_GONE, repositoryName=name)
     sizes = [image.get("imageSizeInBytes", 0) for image in images]
     return Held(len(sizes), sum(sizes))
 
 
 def _quotas() -> Iterator[tuple[str, float]]:
-    for quota in listed(boto3.client("service-quotas"), "list_service_quotas", "Quotas", ServiceCode="ecr"):
+    for quota in paginate(boto3.client("service-quotas"), "list_service_quotas", "Quotas", ServiceCode="ecr"):
         yield quota["QuotaName"], quota["Value"]

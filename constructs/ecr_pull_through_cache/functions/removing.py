@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import UserError
-from ..operations.aws import ecr_client, said
+from ..operations.aws import ecr_client, to_aws_error
 from ..operations.parallel import THREADS, in_order
 from ..operations.purging import Found, Purger
 from .backfilling import MARGIN
@@ -56,7 +56,7 @@ def _stack_goes(stack: str) -> bool:
     try:
         (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except (ClientError, BotoCoreError) as error:
-        raise said(error, call="cloudformation:DescribeStacks") from None
+        raise to_aws_error(error, call="cloudformation:DescribeStacks") from None
     return str(found["StackStatus"]) == "DELETE_IN_PROGRESS"
 
 

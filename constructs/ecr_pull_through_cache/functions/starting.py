@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..operations.aws import said
+from ..operations.aws import to_aws_error
 from .cloudformation import answer
 
 
@@ -28,7 +28,7 @@ def handler(event: Mapping[str, Any], _: Any) -> dict[str, str]:
     try:
         return {"execution": _start(properties["StateMachineArn"], properties["Input"], event["RequestId"])}
     except (ClientError, BotoCoreError) as error:
-        raise said(error, call="states:StartExecution") from None
+        raise to_aws_error(error, call="states:StartExecution") from None
 
 
 def _start(machine: str, given: Mapping[str, Any], name: str) -> str:

@@ -125,7 +125,7 @@ def ecr_client(region: str, *, profile: str | None = None, connections: int = 10
         raise AwsError(str(error)) from None
 
 
-def said(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
+def to_aws_error(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
     """An error of AWS as a sentence.
 
     :param call: the permission that the call takes, such as ``ecr:GetAuthorizationToken``.
@@ -146,7 +146,7 @@ def said(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
     return AwsError(sentence.format(call=call, said=f": {message}" if message else ""))
 
 
-def ask(client: Any, operation: str, *, absent: Collection[str] = (), **arguments: Any) -> Any:
+def call(client: Any, operation: str, *, absent: Collection[str] = (), **arguments: Any) -> Any:
     """What AWS answers to a call; ``None`` where it says that there is nothing of that kind.
 
     :param client: client of the service.
@@ -160,10 +160,10 @@ def ask(client: Any, operation: str, *, absent: Collection[str] = (), **argument
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
             return None
-        raise said(error, call=_permission(client, operation)) from None
+        raise to_aws_error(error, call=_permission(client, operation)) from None
 
 
-def listed(
+def paginate(
     client: Any,
     operation: str,
     key: str,
@@ -189,7 +189,7 @@ def listed(
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
             return
-        raise said(error, call=_permission(client, operation)) from None
+        raise to_aws_error(error, call=_permission(client, operation)) from None
 
 
 def _permission(client: Any, operation: str) -> str:
@@ -225,7 +225,7 @@ class EcrToken:
             return self._header
 
     def _renew(self, now: float) -> None:
-        data = ask(self._ecr, "get_authorization_token")["authorizationData"][0]
+        data = call(self._ecr, "get_authorization_token")["authorizationData"][0]
         self._header = f"Basic {data['authorizationToken']}"
         self._until = data["expiresAt"].timestamp()
         self._renewed = now
@@ -249,7 +249,7 @@ class EcrLayers:
         """
         found: set[str] = set()
         for start in range(0, len(digests), _BATCH):
-            answer = ask(
+            answer = call(
                 self._ecr,
                 "batch_check_layer_availability",
                 registryId=self._account,
@@ -325,7 +325,7 @@ class Sessions:
             return self._base.client("sts", region_name=region, config=_RETRIES)
 
     def _mine(self, account: str, region: str) -> boto3.Session:
-        self._own = self._own or ask(self._sts(region), "get_caller_identity")["Account"]
+        self._own = self._own or call(self._sts(region), "get_caller_identity")["Account"]
         if self._own != account:
             raise AwsError(f"the credentials are those of {self._own}, not of {account}; give --assume-role NAME")
         return self._base
@@ -339,7 +339,7 @@ class Sessions:
             try:
                 got = sts.assume_role(RoleArn=arn, RoleSessionName="ecr-pull-through")["Credentials"]
             except (ClientError, BotoCoreError) as error:
-                raise said(error, call=f"sts:AssumeRole of {arn}") from None
+                raise to_aws_error(error, call=f"sts:AssumeRole of {arn}") from None
             return {
                 "access_key": got["AccessKeyId"],
                 "secret_key": got["SecretAccessKey"],

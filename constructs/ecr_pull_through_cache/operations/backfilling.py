@@ -18,11 +18,11 @@ from typing import Any
 
 from ..errors import UserError
 from ..images import ROOT
-from .aws import SignedOut, ask, listed
+from .aws import SignedOut, call, paginate
 from .parallel import THREADS, in_order
 from .policies import canonical, statements_of
 
-REPLACEABLE = ("lifecycle policy", "tag mutability", "tags")
+REPLACEABLE = ("lifecyclePolicy", "imageTagMutability", "resourceTags")
 """Settings that stay as somebody made them, unless they are to be replaced."""
 
 _NONE = frozenset(
@@ -123,14 +123,14 @@ class Backfiller:
         self._ask_for(change.operation, **change.arguments)
 
     def _templates(self) -> dict[str, Any]:
-        templates = listed(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
+        templates = paginate(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
         return {template["prefix"]: template for template in templates}
 
     def _repositories(self, prefixes: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
         templates = self._templates()
         if not templates:
             return
-        for repository in listed(self._ecr, "describe_repositories", "repositories", page=1000):
+        for repository in paginate(self._ecr, "describe_repositories", "repositories", page=1000):
             template = template_of(repository["repositoryName"], templates)
             if template is not None and (not prefixes or template["prefix"] in prefixes):
                 yield repository, template
@@ -166,7 +166,7 @@ class Backfiller:
         if not wanted:
             return
         answer = self._ask_for("get_lifecycle_policy", repositoryName=name)
-        what = "lifecycle policy"
+        what = "lifecyclePolicy"
         if answer is not None and json.loads(answer["lifecyclePolicyText"]) == json.loads(wanted):
             return
         if answer is None or what in self._replace:
@@ -183,7 +183,7 @@ class Backfiller:
         filters = template.get("imageTagMutabilityExclusionFilters") or []
         if not wanted or (there, _patterns(repository)) == (wanted, _patterns(template)):
             return
-        what = "tag mutability"
+        what = "imageTagMutability"
         # MUTABLE is what ECR sets by itself; anything else was somebody's choice.
         if there not in (None, "MUTABLE") and what not in self._replace:
             yield Left(repository=name, reason=f"has the tag mutability {there}")
@@ -202,18 +202,18 @@ class Backfiller:
         there = {tag["Key"]: tag["Value"] for tag in answer["tags"]}
         others = [tag for tag in wanted if there.get(tag["Key"], tag["Value"]) != tag["Value"]]
         missing = [dict(tag) for tag in wanted if tag["Key"] not in there]
-        if "tags" in self._replace:
+        if "resourceTags" in self._replace:
             missing += [dict(tag) for tag in others]
             others = []
         if missing:
             arguments = {"resourceArn": arn, "tags": missing}
-            yield Change(repository=name, what="tags", operation="tag_resource", arguments=arguments)
+            yield Change(repository=name, what="resourceTags", operation="tag_resource", arguments=arguments)
         for tag in others:
             yield Left(repository=name, reason=f"has another value for the tag {tag['Key']}")
 
     def _ask_for(self, operation: str, **arguments: Any) -> Any:
         """What ECR answers, ``None`` where there is nothing of that kind or the repository is gone."""
-        return ask(self._ecr, operation, absent=_NONE, **arguments)
+        return call(self._ecr, operation, absent=_NONE, **arguments)
 
 
 def merge_policies(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..ecr import quotas
 from ..ecr.permissions import SECRET_PREFIX
 from ..errors import UserError
 from ..images import ROOT
-from .aws import AwsError, SignedOut, ask, listed, said
+from .aws import AwsError, SignedOut, call, paginate, to_aws_error
 from .backfilling import Backfiller, Change, Failed, template_of
 from .parallel import THREADS, in_order
 from .policies import allows, same
@@ -245,7 +245,7 @@ class Checker:
         """
         before = datetime.now(UTC) - timedelta(days=days)
         prefixes = dict.fromkeys(expected.templates, True)
-        repositories = listed(self._ecr, "describe_repositories", "repositories", page=1000)
+        repositories = paginate(self._ecr, "describe_repositories", "repositories", page=1000)
         there = [r for r in repositories if template_of(r["repositoryName"], prefixes)]
         on_progress(0, len(there))
 
@@ -272,9 +272,9 @@ class Checker:
         except ClientError as error:
             if error.response["Error"]["Code"] == "RepositoryNotFoundException":
                 return None
-            raise said(error, call="ecr:DescribeImages") from None
+            raise to_aws_error(error, call="ecr:DescribeImages") from None
         except BotoCoreError as error:
-            raise said(error, call="ecr:DescribeImages") from None
+            raise to_aws_error(error, call="ecr:DescribeImages") from None
         if not images:
             return "holds no image" if repository["createdAt"] < before else None
         latest = max(pulled or pushed for pulled, pushed in images)
@@ -301,12 +301,12 @@ class Checker:
 
         :raises AwsError: when ECR refuses.
         """
-        ask(self._ecr, "update_pull_through_cache_rule", ecrRepositoryPrefix=finding.prefix, **finding.given)
+        call(self._ecr, "update_pull_through_cache_rule", ecrRepositoryPrefix=finding.prefix, **finding.given)
 
     def _rules(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         there = {
             rule["ecrRepositoryPrefix"].rstrip("/"): rule
-            for rule in listed(self._ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules")
+            for rule in paginate(self._ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules")
         }
         used = len(there)
         for rule in expected.rules:
@@ -334,7 +334,7 @@ class Checker:
             yield finding(problem=f"{problem}; {_ROLE}", custom_role_arn=rule.role)
         yield from self._credential(rule, found, finding)
         prefix = found["ecrRepositoryPrefix"]
-        answer = ask(self._ecr, "validate_pull_through_cache_rule", ecrRepositoryPrefix=prefix)
+        answer = call(self._ecr, "validate_pull_through_cache_rule", ecrRepositoryPrefix=prefix)
         if not answer.get("isValid"):
             yield finding(problem=f"ECR cannot reach its upstream: {answer.get('failure', 'it does not say why')}")
 
@@ -365,10 +365,10 @@ class Checker:
 
     def _secret(self, operation: str, id: str) -> Any:
         """What Secrets Manager answers, ``None`` where there is nothing."""
-        return ask(self._secrets, operation, absent=["ResourceNotFoundException"], SecretId=id)
+        return call(self._secrets, operation, absent=["ResourceNotFoundException"], SecretId=id)
 
     def _templates(self, expected: ExpectedRegistry) -> Iterator[Finding]:
-        templates = listed(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
+        templates = paginate(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
         there = {template["prefix"].rstrip("/"): template for template in templates}
         for prefix, wanted in sorted(expected.templates.items()):
             found = there.pop(prefix, None)
@@ -384,7 +384,7 @@ class Checker:
     def _registry_policy(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         if not expected.registry_policy:
             return
-        answer = ask(self._ecr, "get_registry_policy", absent=["RegistryPolicyNotFoundException"])
+        answer = call(self._ecr, "get_registry_policy", absent=["RegistryPolicyNotFoundException"])
         if answer is None:
             yield Finding(registry=expected.name, subject="registry policy", problem=f"is not there; {_DEPLOY}")
             return
@@ -398,7 +398,7 @@ class Checker:
                 yield Finding(registry=expected.name, subject="registry policy", problem=problem)
 
     def _replication(self, expected: ExpectedRegistry) -> Iterator[Finding]:
-        answer = ask(self._ecr, "describe_registry")
+        answer = call(self._ecr, "describe_registry")
         rules = answer.get("replicationConfiguration", {}).get("rules", [])
         there: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
         for rule in rules:
@@ -415,7 +415,7 @@ class Checker:
     def _scanning(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         if expected.scanning is None:
             return
-        answer = ask(self._ecr, "get_registry_scanning_configuration")
+        answer = call(self._ecr, "get_registry_scanning_configuration")
         there = answer.get("scanningConfiguration", {})
         if there.get("scanType") != expected.scanning:
             problem = f"is {there.get('scanType')} and should be {expected.scanning}; deploy, or see who else owns it"
@@ -448,7 +448,7 @@ class NodeChecker:
         :raises AwsError: when IAM cannot be asked.
         """
         subject = f"role {expected.role}"
-        answer = ask(self._iam, "get_role", absent=["NoSuchEntity"], RoleName=expected.role)
+        answer = call(self._iam, "get_role", absent=["NoSuchEntity"], RoleName=expected.role)
         if answer is None:
             problem = "is not there; make it, or correct its name"
             yield Finding(registry=expected.cluster, subject=subject, problem=problem)
@@ -470,7 +470,7 @@ class NodeChecker:
         asked: dict[str, Any] = {
             "PolicySourceArn": arn, "ActionNames": list(dict.fromkeys(actions)), "ResourceArns": list(resources),
         }  # fmt: skip
-        for result in listed(self._iam, "simulate_principal_policy", "EvaluationResults", **asked):
+        for result in paginate(self._iam, "simulate_principal_policy", "EvaluationResults", **asked):
             each = [part["EvalResourceDecision"] for part in result.get("ResourceSpecificResults") or ()]
             found[result["EvalActionName"]].update(each or [result["EvalDecision"]])
         return found

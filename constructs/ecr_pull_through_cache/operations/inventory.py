@@ -193,6 +193,6 @@ def _hint(reason: Reason, registry: str) -> str:
     except UnsupportedUpstream:
         return (
             "ECR has no pull through cache for this registry: copy the image into a repository of your own "
-            "(by: copy in the configuration), or take the same software from a registry that it has"
+            "(mode: push in the configuration), or take the same software from a registry that it has"
         )
     return "ECR can pull through from there: add the upstream to the configuration"

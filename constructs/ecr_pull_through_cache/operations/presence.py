@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .aws import ask
+from .aws import call
 from .registry import Failure, RegistryError
 
 _ABSENT = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
@@ -33,7 +33,7 @@ class EcrImages:
         """
         image = {"imageDigest" if ":" in reference else "imageTag": reference}
         asked = {"registryId": self._account, "repositoryName": repository, "imageIds": [image]}
-        answer = ask(self._ecr, "describe_images", absent=_ABSENT, **asked)
+        answer = call(self._ecr, "describe_images", absent=_ABSENT, **asked)
         return next((str(details["imageDigest"]) for details in answer["imageDetails"]), None) if answer else None
 
 
@@ -94,7 +94,7 @@ class EcrReplicas:
         if self._given is not None:
             return self._given
         if self._rules is None:
-            self._rules = ask(self._ecr, "describe_registry")["replicationConfiguration"]["rules"]
+            self._rules = call(self._ecr, "describe_registry")["replicationConfiguration"]["rules"]
         return [
             (destination["registryId"], destination["region"])
             for rule in self._rules
@@ -105,7 +105,7 @@ class EcrReplicas:
 
     def _states(self, repository: str, digest: str) -> dict[tuple[str, str], tuple[str, str]]:
         asked = {"registryId": self._account, "repositoryName": repository, "imageId": {"imageDigest": digest}}
-        answer = ask(self._ecr, "describe_image_replication_status", absent=_ABSENT, **asked)
+        answer = call(self._ecr, "describe_image_replication_status", absent=_ABSENT, **asked)
         if answer is None:
             return {}  # the import is not finished: nothing can have been replicated
         return {

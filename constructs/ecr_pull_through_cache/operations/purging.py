@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..images import ROOT
-from .aws import SignedOut, ask, listed
+from .aws import SignedOut, call, paginate
 from .backfilling import template_of
 from .parallel import THREADS, in_order
 
@@ -59,7 +59,7 @@ class Purger:
                 "a rule without a prefix shares the registry with everything else; delete its repositories by name"
             )
         asked = {"ecrRepositoryPrefixes": [prefix]}
-        answer = ask(self._ecr, "describe_pull_through_cache_rules", absent=[_NO_RULE], **asked)
+        answer = call(self._ecr, "describe_pull_through_cache_rules", absent=[_NO_RULE], **asked)
         rules = answer["pullThroughCacheRules"] if answer else []
         created: datetime | None = rules[0]["createdAt"] if rules else None
         return created
@@ -69,7 +69,7 @@ class Purger:
 
         :raises AwsError: when rules cannot be listed.
         """
-        rules = listed(self._ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules")
+        rules = paginate(self._ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules")
         known = (rule["ecrRepositoryPrefix"].rstrip("/") for rule in rules)
         return frozenset(other for other in known if other.startswith(f"{prefix}/"))
 
@@ -112,12 +112,12 @@ class Purger:
                 yield found
 
     def _under(self, prefix: str) -> Iterator[Mapping[str, Any]]:
-        for repository in listed(self._ecr, "describe_repositories", "repositories", page=1000):
+        for repository in paginate(self._ecr, "describe_repositories", "repositories", page=1000):
             if repository["repositoryName"].startswith(f"{prefix}/"):
                 yield repository
 
     def _templates(self) -> dict[str, Any]:
-        templates = listed(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
+        templates = paginate(self._ecr, "describe_repository_creation_templates", "repositoryCreationTemplates")
         return {template["prefix"]: template for template in templates}
 
     def _judge(self, repository: Mapping[str, Any], created: datetime, templates: Mapping[str, Any]) -> Found | None:
@@ -142,13 +142,13 @@ class Purger:
         return Found(repository=name, removable=not missing, reason=reason)
 
     def _tags(self, arn: str) -> set[str] | None:
-        answer = ask(self._ecr, "list_tags_for_resource", absent=[_GONE], resourceArn=arn)
+        answer = call(self._ecr, "list_tags_for_resource", absent=[_GONE], resourceArn=arn)
         return None if answer is None else {tag["Key"] for tag in answer["tags"]}
 
     def delete_repository(self, name: str) -> None:
         """Delete a repository with its images; one that is gone already is as good."""
-        ask(self._ecr, "delete_repository", absent=[_GONE], repositoryName=name, force=True)
+        call(self._ecr, "delete_repository", absent=[_GONE], repositoryName=name, force=True)
 
     def delete_rule(self, prefix: str) -> None:
         """Delete a rule; one that is gone already is as good. Last of all: without it nobody knows what it made."""
-        ask(self._ecr, "delete_pull_through_cache_rule", absent=[_NO_RULE], ecrRepositoryPrefix=prefix)
+        call(self._ecr, "delete_pull_through_cache_rule", absent=[_NO_RULE], ecrRepositoryPrefix=prefix)

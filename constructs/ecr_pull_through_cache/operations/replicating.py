@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .aws import AwsError, ask, listed, said
+from .aws import AwsError, call, paginate, to_aws_error
 
 _RUNNING = frozenset({"PREPARING", "IN_PROGRESS", "STOPPING"})
 
@@ -90,7 +90,7 @@ class ReplicationBackfiller:
 
         :raises AwsError: when ECR does not say.
         """
-        configuration = ask(self._ecr, "describe_registry").get("replicationConfiguration", {})
+        configuration = call(self._ecr, "describe_registry").get("replicationConfiguration", {})
         return frozenset(
             _destination(place) for rule in configuration.get("rules", ()) for place in rule["destinations"]
         )
@@ -128,12 +128,12 @@ class ReplicationBackfiller:
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code not in ("ReplicationBackfillInProgressException", "LimitExceededException"):
-                    raise said(error, call="ecr:StartReplicationBackfill") from None
+                    raise to_aws_error(error, call="ecr:StartReplicationBackfill") from None
                 # Somebody else was first, or ten run already: look again in a while.
                 on_wait()
                 time.sleep(self._poll)
             except BotoCoreError as error:
-                raise said(error, call="ecr:StartReplicationBackfill") from None
+                raise to_aws_error(error, call="ecr:StartReplicationBackfill") from None
             else:
                 return ReplicationBackfill(
                     id=answer["replicationBackfillId"], destination=destination, status=answer["status"]
@@ -157,7 +157,7 @@ class ReplicationBackfiller:
         :raises AwsError: when ECR does not say.
         """
         asked: dict[str, Any] = {"replicationBackfillId": backfill.id, "resultStatusFilter": "FAILED"}
-        for result in listed(self._ecr, "describe_replication_backfill_results", "results", **asked):
+        for result in paginate(self._ecr, "describe_replication_backfill_results", "results", **asked):
             image = result["imageId"]
             name = f":{image['imageTag']}" if image.get("imageTag") else f"@{image.get('imageDigest')}"
             codes = [result.get("failureCode"), *result.get("subImageFailureCodes", ())]
@@ -165,11 +165,11 @@ class ReplicationBackfiller:
             yield NotReplicated(image=f"{result['repositoryName']}{name}", reason=reason)
 
     def _listed(self) -> Iterator[tuple[Any, ReplicationBackfill]]:
-        for found in listed(self._ecr, "list_replication_backfills", "backfills"):
+        for found in paginate(self._ecr, "list_replication_backfills", "backfills"):
             yield found["startedAt"], _state(found, _destination(found["destination"]))
 
     def _described(self, id: str) -> Any:
-        return ask(self._ecr, "describe_replication_backfill_results", replicationBackfillId=id, maxResults=1)
+        return call(self._ecr, "describe_replication_backfill_results", replicationBackfillId=id, maxResults=1)
 
 
 def _destination(place: Mapping[str, str]) -> Destination:

@@ -24,7 +24,7 @@ class CacheRegistry:
     region: str
 
     @classmethod
-    def of_stack(cls, scope: IConstruct) -> CacheRegistry:
+    def of(cls, scope: IConstruct) -> CacheRegistry:
         """The registry of the environment that a construct is deployed to."""
         place = place_of(scope)
         return cls(account=place.account, region=place.region)

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from .._checks import check_account, refuse
+from .._checks import check_account, error_at
 from .._place import group, place_of, settle
 from ..ecr import permissions
 from ..errors import UserError
@@ -41,7 +41,7 @@ class UpstreamCache:
     upstream: Upstream
     upstream_repository_prefix: str = ROOT
     credentials: secretsmanager.ISecret | None = None
-    recorded_credential_arn: str | None = None
+    deployed_credential_arn: str | None = None
     role: iam.IRole | None = None
     settings: CreationTemplateSettings | None = None
 
@@ -82,10 +82,10 @@ class PullThroughCache(Construct):
         replicated_from: Sequence[str] = (),
     ) -> None:
         if not upstreams:
-            raise refuse(scope, id, "no upstreams are given; give at least one, such as {'k8s': Upstream.KUBERNETES}")
+            raise error_at(scope, id, "no upstreams are given; give at least one, such as {'k8s': Upstream.KUBERNETES}")
         super().__init__(scope, id)
         settle(self, scope, id)
-        self.registry = CacheRegistry.of_stack(scope)
+        self.registry = CacheRegistry.of(scope)
         """The registry of the stack's environment."""
         self.pullers = pullers or Pullers()
         """Who pulls besides the registry's own account."""
@@ -173,7 +173,7 @@ class PullThroughCache(Construct):
                 repository_prefix=prefix,
                 upstream_repository_prefix=cache.upstream_repository_prefix,
                 credentials=cache.credentials,
-                recorded_credential_arn=cache.recorded_credential_arn,
+                deployed_credential_arn=cache.deployed_credential_arn,
                 role=cache.role,
             )
             rules[prefix].node.add_dependency(self.templates[prefix])
@@ -184,7 +184,7 @@ class PullThroughCache(Construct):
     def _open_registry(self, replicated_from: Sequence[str]) -> RegistryPolicy | None:
         prefixes = (ROOT,) if ROOT in self.rules else tuple(self.rules)
         if self.importers:
-            RegistryPolicy.of(self).allow_import_by(*self.importers.principals, repository_prefixes=prefixes)
+            RegistryPolicy.of(self).grant_import(*self.importers.principals, repository_prefixes=prefixes)
         open_to_sources(self, replicated_from, prefixes)
         others = bool(self.importers) or bool(_other_accounts(self, replicated_from))
         return RegistryPolicy.of(self) if others else None
@@ -222,10 +222,10 @@ class ReplicaRegistry(Construct):
         applied_for: Sequence[AppliedFor] = (AppliedFor.REPLICATION,),
     ) -> None:
         if not repository_prefixes:
-            raise refuse(scope, id, "no repository prefixes are given; give those of the images that arrive")
+            raise error_at(scope, id, "no repository prefixes are given; give those of the images that arrive")
         super().__init__(scope, id)
         settle(self, scope, id)
-        self.registry = CacheRegistry.of_stack(scope)
+        self.registry = CacheRegistry.of(scope)
         """The registry of the stack's environment."""
         by_prefix = settings if isinstance(settings, Mapping) else {}
         default = settings if isinstance(settings, CreationTemplateSettings) else CreationTemplateSettings()
@@ -295,7 +295,7 @@ def open_to_sources(scope: Construct, accounts: Sequence[str], prefixes: Sequenc
     """
     for account in _other_accounts(scope, accounts):
         check_account(account)
-        RegistryPolicy.of(scope).allow_replication_from(account, repository_prefixes=prefixes)
+        RegistryPolicy.of(scope).grant_replication(account, repository_prefixes=prefixes)
 
 
 def _other_accounts(scope: Construct, accounts: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct, IConstruct
 
-from .._checks import claim_prefix, count_of, refuse
+from .._checks import claim_prefix, count_of, error_at
 from .._place import is_unresolved, place_of, stack_of
 from ..ecr import permissions, quotas
 from ..errors import UserError
@@ -127,7 +127,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
         repository_prefix: str,
         upstream_repository_prefix: str = ROOT,
         credentials: secretsmanager.ISecret | None = None,
-        recorded_credential_arn: str | None = None,
+        deployed_credential_arn: str | None = None,
         role: iam.IRole | None = None,
     ) -> None:
         try:
@@ -137,7 +137,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
                 upstream_repository_prefix=upstream_repository_prefix,
             )
         except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+            raise error_at(scope, id, str(error)) from None
         _check_partition(scope, id, upstream)
         _check_need(scope, id, upstream, credentials)
         claim_prefix(scope, id, "pull through cache rule", cached.repository_prefix, nested=False)
@@ -147,7 +147,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
         """Upstream and prefixes, for a :class:`CacheMapping`."""
         self.upstream = upstream
         """The upstream registry."""
-        self._registry = CacheRegistry.of_stack(scope)
+        self._registry = CacheRegistry.of(scope)
         if credentials is not None:
             check_credentials(scope, id, credentials)
         self.credentials = credentials
@@ -163,12 +163,12 @@ class PullThroughCacheRule(IPullThroughCacheRule):
             upstream_repository_prefix=None
             if cached.upstream_repository_prefix == ROOT
             else cached.upstream_repository_prefix,
-            credential_arn=recorded_credential_arn or (credentials.secret_arn if credentials else None),
+            credential_arn=deployed_credential_arn or (credentials.secret_arn if credentials else None),
             custom_role_arn=self.role.role_arn if self.role else None,
         )
         """The L1."""
         _of_stack.setdefault(stack_of(scope), {})[cached.repository_prefix] = self.resource
-        if recorded_credential_arn is not None and credentials is not None:
+        if deployed_credential_arn is not None and credentials is not None:
             self.resource.add_metadata(CREDENTIAL_METADATA, credentials.secret_arn)
         if count_of(scope, "pull through cache rule") == quotas.RULES.value + 1:
             Annotations.of(self).add_warning_v2(
@@ -191,7 +191,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
         try:
             return _ImportedRule(scope, id, check_prefix(repository_prefix), registry)
         except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+            raise error_at(scope, id, str(error)) from None
 
     @property
     def repository_prefix(self) -> str:
@@ -230,7 +230,7 @@ class _ImportedRule(IPullThroughCacheRule):
     def __init__(self, scope: Construct, id: str, prefix: str, registry: CacheRegistry | None) -> None:
         super().__init__(scope, id)
         self._prefix = prefix
-        self._registry = registry or CacheRegistry.of_stack(scope)
+        self._registry = registry or CacheRegistry.of(scope)
 
     @property
     def repository_prefix(self) -> str:
@@ -245,7 +245,7 @@ def _check_partition(scope: Construct, id: str, upstream: Upstream) -> None:
     region = place_of(scope).region
     partition = None if is_unresolved(region) else partition_of(region)
     if partition is not None and partition.name not in upstream.partitions:
-        raise refuse(
+        raise error_at(
             scope,
             id,
             f"ECR cannot pull {upstream.url} through in the partition {partition.name} of {region}; allowed there is "
@@ -255,8 +255,8 @@ def _check_partition(scope: Construct, id: str, upstream: Upstream) -> None:
 
 def _check_need(scope: Construct, id: str, upstream: Upstream, credentials: secretsmanager.ISecret | None) -> None:
     if upstream.credentials is Credentials.REQUIRED and credentials is None:
-        raise refuse(
+        raise error_at(
             scope, id, f"{upstream.url} needs credentials; give a secret, for example UpstreamCredentials(…).secret"
         )
     if upstream.credentials is Credentials.NONE and credentials is not None:
-        raise refuse(scope, id, f"{upstream.url} takes no credentials; leave them out")
+        raise error_at(scope, id, f"{upstream.url} takes no credentials; leave them out")

@@ -45,7 +45,7 @@ class RegistryPolicy(Construct):
         """The policy; statements may be added until synthesis."""
         self.resource = ecr.CfnRegistryPolicy(self, "Resource", policy_text=self.document)
         """The L1."""
-        self.registry = CacheRegistry.of_stack(scope)
+        self.registry = CacheRegistry.of(scope)
         """The registry that the policy is of."""
         self.node.add_validation(_NotEmpty(self.document))
         _of_stack[stack_of(scope)] = self
@@ -67,7 +67,7 @@ class RegistryPolicy(Construct):
         """
         self.document.add_statements(statement)
 
-    def allow_replication_from(self, account: str, *, repository_prefixes: Iterable[str] = (ROOT,)) -> None:
+    def grant_replication(self, account: str, *, repository_prefixes: Iterable[str] = (ROOT,)) -> None:
         """Let another account replicate images into this registry.
 
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions-create-replication.html
@@ -79,7 +79,7 @@ class RegistryPolicy(Construct):
         check_account(account)
         self._allow(iam.AccountPrincipal(account), permissions.REPLICATE, repository_prefixes)
 
-    def allow_import_by(self, *principals: iam.IPrincipal, repository_prefixes: Iterable[str] = (ROOT,)) -> None:
+    def grant_import(self, *principals: iam.IPrincipal, repository_prefixes: Iterable[str] = (ROOT,)) -> None:
         """Let principals of other accounts import images through the rules of this registry.
 
         It is one of three sides: their own policy (:class:`NodePullPolicy`) and the repository policy of the creation

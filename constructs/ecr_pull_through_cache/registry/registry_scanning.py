@@ -10,7 +10,7 @@ from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from .._checks import claim_singleton, refuse
+from .._checks import claim_singleton, error_at
 from ..errors import UserError
 from ..images import ROOT
 
@@ -77,9 +77,9 @@ class RegistryScanningConfiguration(Construct):
         frequencies = [rule.frequency for rule in rules]
         if wrong in frequencies:
             allowed = ", ".join(f.value for f in ScanFrequency if f is not wrong)
-            raise refuse(scope, id, f"{wrong.value} does not go with {scan_type.value}; allowed are {allowed}")
+            raise error_at(scope, id, f"{wrong.value} does not go with {scan_type.value}; allowed are {allowed}")
         if len(set(frequencies)) < len(frequencies):
-            raise refuse(scope, id, "a scan frequency is given twice; put its repository prefixes into one rule")
+            raise error_at(scope, id, "a scan frequency is given twice; put its repository prefixes into one rule")
         claim_singleton(scope, id, "registry scanning configuration")
 
         super().__init__(scope, id)

@@ -10,7 +10,7 @@ from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from .._checks import check_account, check_region, claim_singleton, refuse
+from .._checks import check_account, check_region, claim_singleton, error_at
 from .._place import is_unresolved, place_of
 from ..ecr import quotas
 from ..errors import UserError
@@ -84,7 +84,7 @@ class ReplicationConfiguration(Construct):
     def __init__(self, scope: Construct, id: str, *, rules: Sequence[ReplicationRule]) -> None:
         problem = _problem_of(scope, rules)
         if problem:
-            raise refuse(scope, id, problem)
+            raise error_at(scope, id, problem)
         claim_singleton(scope, id, "replication configuration")
 
         super().__init__(scope, id)

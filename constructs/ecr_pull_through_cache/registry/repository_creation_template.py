@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from .._checks import claim_prefix, refuse
+from .._checks import claim_prefix, error_at
 from .._place import stack_of
 from ..ecr import permissions
 from ..ecr.lifecycle import LifecyclePolicy
@@ -132,11 +132,11 @@ class RepositoryCreationTemplate(Construct):
         try:
             self_prefix = check_prefix(prefix, longest=LONGEST_PREFIX)
         except UserError as error:
-            raise refuse(scope, id, str(error)) from None
+            raise error_at(scope, id, str(error)) from None
         if not applied_for:
-            raise refuse(scope, id, f"applied_for is empty; allowed are {', '.join(a.value for a in AppliedFor)}")
+            raise error_at(scope, id, f"applied_for is empty; allowed are {', '.join(a.value for a in AppliedFor)}")
         if description is not None and len(description) > 256:
-            raise refuse(scope, id, f"the description has {len(description)} characters; at most 256 are allowed")
+            raise error_at(scope, id, f"the description has {len(description)} characters; at most 256 are allowed")
         claim_prefix(scope, id, "repository creation template", self_prefix, nested=True)
 
         super().__init__(scope, id)
@@ -196,7 +196,7 @@ class RepositoryCreationTemplate(Construct):
             iam.PolicyStatement(
                 sid="CreateRepositories",
                 actions=list(permissions.CREATION_TEMPLATE),
-                resources=[CacheRegistry.of_stack(scope).repositories(self.prefix)],
+                resources=[CacheRegistry.of(scope).repositories(self.prefix)],
             )
         )
         if self.settings.encryption_key is not None:

@@ -10,7 +10,7 @@ from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from .._checks import claim_singleton, refuse
+from .._checks import claim_singleton, error_at
 from .._place import is_unresolved
 from ..errors import UserError
 from ..images import ROOT
@@ -51,7 +51,7 @@ class SigningConfiguration(Construct):
 
     def __init__(self, scope: Construct, id: str, *, rules: Sequence[SigningRule]) -> None:
         if not 1 <= len(rules) <= 10:
-            raise refuse(scope, id, f"{len(rules)} signing rules are given; allowed are 1 to 10")
+            raise error_at(scope, id, f"{len(rules)} signing rules are given; allowed are 1 to 10")
         claim_singleton(scope, id, "signing configuration")
 
         super().__init__(scope, id)

@@ -10,7 +10,7 @@ from aws_cdk import Annotations, RemovalPolicy
 
 from constructs import Construct
 
-from .._checks import refuse
+from .._checks import error_at
 from .._place import is_unresolved, place_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class UpstreamCredentials(Construct):
     def __init__(self, scope: Construct, id: str, *, name: str, description: str | None = None) -> None:
         full_name = name if is_unresolved(name) or name.startswith(NAME_PREFIX) else NAME_PREFIX + name
         if not is_unresolved(name) and not _NAME.fullmatch(full_name):
-            raise refuse(
+            raise error_at(
                 scope,
                 id,
                 f"{name!r} is not a name for the secret; allowed are letters, digits and '/_+=.@-' after {NAME_PREFIX!r}",
@@ -75,7 +75,7 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
     :raises UserError: when its name, account, Region or key is wrong.
     """
     if secret.encryption_key is not None:
-        raise refuse(
+        raise error_at(
             scope,
             id,
             "the credentials are encrypted with a customer managed key; ECR reads secrets that are encrypted with the AWS "
@@ -83,7 +83,7 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
         )
     name = secret.secret_name
     if not is_unresolved(name) and not _NAME.fullmatch(name):
-        raise refuse(
+        raise error_at(
             scope,
             id,
             f"the credentials are in the secret {name!r}; ECR reads secrets whose name begins with {NAME_PREFIX!r}",
@@ -107,7 +107,7 @@ def _check_place(scope: Construct, id: str, arn: str) -> None:
         ("account", match["account"], here.account),
     ):
         if not is_unresolved(expected) and given != expected:
-            raise refuse(
+            raise error_at(
                 scope,
                 id,
                 f"the credentials lie in the {what} {given}; a rule reads a secret of its own {what}, {expected}",
