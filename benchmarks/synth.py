@@ -4,7 +4,7 @@ All three run as the CDK CLI runs an app: a process with the context of ``cdk.js
 written, and all three are seen to end in the same templates. The L1s have their properties as literals, and nothing that
 a template does not need. What constructs cost more than that is, once a process, to import pydantic and to read the
 configuration, and for each environment the calls that make roles, policies and dependencies from what is meant by them:
-from Python, each call of aws-cdk-lib is a round trip to its Node process, which `tests/constructs/test_round_trips.py` counts.
+from Python, each call of aws-cdk-lib is a round trip to its Node process, which `tests/test_round_trips.py` counts.
 
 ``python -m benchmarks.synth`` prints the table.
 """

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from benchmarks.report import Row, left_out
 from tests.corpus import HOST
-from tests.real.ecr_api import ecr_api, environment
+from tests.emulators.ecr_api import ecr_api, environment
 from tests.real.engines import _port, cache
 from tests.real.registries import INDEX, MANIFEST
 

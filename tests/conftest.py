@@ -1,5 +1,7 @@
 """What every test may ask for."""
 
+import functools
+
 import aws_cdk as cdk
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,7 +26,7 @@ def stack(app) -> cdk.Stack:
 
 @pytest.fixture(scope="session")
 def _loopback():
-    from tests.real.aws import loopback_aws  # it loads moto, which few tests need
+    from tests.emulators.aws import loopback_aws  # it loads moto, which few tests need
 
     with loopback_aws() as running:
         yield running
@@ -33,11 +35,19 @@ def _loopback():
 @pytest.fixture
 def loopback(_loopback):
     """An AWS on the loopback, empty for each test that asks for it."""
-    from tests.real.aws import reset
+    from tests.emulators.aws import reset
 
     reset(_loopback)
     yield _loopback
     reset(_loopback)
+
+
+@pytest.fixture
+def reviewed_ids(request):
+    """Compares logical ids with those in tests/logical_ids.json; with --snapshot-update it writes them there."""
+    from tests.support.logical_ids import compare
+
+    return functools.partial(compare, update=request.config.getoption("update_snapshots"))
 
 
 @pytest.hookimpl(trylast=True)

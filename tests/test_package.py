@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 import ecr_pull_through_cache
-
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT
 
 
 def run_python(code: str, cwd: Path = ROOT) -> str:

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 import typer
@@ -12,8 +11,8 @@ import yaml
 
 import ecr_pull_through_cache
 from ecr_pull_through_cache.cli import app
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 REQUIREMENTS = {

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
+from tests.support.command_line import cli
 
 
 @pytest.fixture
@@ -48,3 +49,9 @@ def test_programs_are_told_too(describe):
 def test_who_asks_for_none_of_it_is_told_nothing_of_it(describe):
     shown = describe("--config", "environments/minimal.yaml")
     assert not [word for word in ("warms", "mends", "shows", "empties") if word in shown]
+
+
+def test_describe_as_data():
+    data = json.loads(cli("describe", "--config", "environments/minimal.yaml", "--json").stdout)
+    assert data["registries"]["main"]["upstreams"] == {"k8s": "registry.k8s.io"}
+    assert data["clusters"]["demo"]["imports"] is True

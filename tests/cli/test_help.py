@@ -1,23 +1,17 @@
 """Help, as people read it: every command has an example, and those that need no AWS account work."""
 
-import re
 import shlex
 
 import pytest
 import typer
 
 from ecr_pull_through_cache.cli import app
-from tests.cli.test_rewriting import cli
+from tests.support.command_line import cli, example
 
 COMMANDS = sorted(typer.main.get_command(app).commands)
+
+
 NEED_AWS = {"warm", "check", "backfill", "purge"}
-
-
-def example(command: str) -> str:
-    text = " ".join(cli(command, "--help").stdout.split())
-    match = re.search(r"Example: (.+?)(?= Arguments:| Options:|$)", text)
-    assert match, f"{command} --help has no example"
-    return match[1]
 
 
 def test_the_verbs_are_those_of_the_documentation():

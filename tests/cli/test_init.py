@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecr_pull_through_cache.configuration import load, parse
-from tests.cli.test_rewriting import cli
+from tests.support.command_line import cli
 
 FLAGS = ["--account", "platform=111122223333", "--region", "eu-west-1"]
 PODS = json.dumps({

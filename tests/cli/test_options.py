@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
 from ecr_pull_through_cache.errors import UserError
-from tests.cli.test_rewriting import RULES, cli
-from tests.stacks.assemblies import ROOT
+from tests.support import ROOT
+from tests.support.command_line import RULES, cli
 
 WARM = ("warm", "registry.k8s.io/pause:3.10")
 

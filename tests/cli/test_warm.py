@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_help import example
-from tests.cli.test_rewriting import cli
 from tests.corpus import DIGEST, HOST
-from tests.real.ecr_api import EcrApi, ecr_api, environment
-from tests.real.engines import ROOT
-from tests.real.registries import Cache, cache
+from tests.emulators.ecr_api import ecr_api
+from tests.real.registries import cache
+from tests.support import ROOT
+from tests.support.command_line import cli, example
+from tests.support.warming import IMAGES, NAMES, RULES, Stage
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
-RULES = ["--host", HOST, "--upstream", "k8s=registry.k8s.io"]
-IMAGES = [(f"team/app-{n % 5}", f"v{n}") for n in range(20)]
-
-
-@dataclass
-class Stage:
-    """What the process talks to."""
-
-    cache: Cache
-    api: EcrApi
-    digests: dict[tuple[str, str], str]
-
-    def command(self, *arguments: str | Path) -> list[str]:
-        at = ["--registry-url", f"http://{self.cache.host}"]
-        return [str(Path(sys.executable).with_name("ecr-pull-through")), "warm", *RULES, *at, *map(str, arguments)]
-
-    def run(self, *arguments: str | Path, stdin: str = "", expect: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.command(*arguments), input=stdin, capture_output=True, text=True, env=self.environment, check=False
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return environment(self.api, dict(os.environ))
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +37,6 @@ def stage(running):
     running.api.reset()
     running.api.held = running.cache.faults.held
     return running
-
-
-NAMES = [f"registry.k8s.io/{repository}:{tag}" for repository, tag in IMAGES]
 
 
 def test_what_was_there_is_told_from_what_was_imported(stage):

@@ -13,7 +13,7 @@ from ecr_pull_through_cache import UserError
 from ecr_pull_through_cache.configuration import NodeKind, PolicyForm, parse
 from ecr_pull_through_cache.configuration.drafting import ClusterDraft, Draft, PlaceDraft, UpstreamDraft, write
 from ecr_pull_through_cache.images import PARTITIONS, Credentials, Upstream
-from tests.stacks.assemblies import synthesise, templates
+from tests.support.assemblies import synthesise, templates
 
 HERE = PlaceDraft(account="platform", region="eu-west-1")
 ACCOUNTS = {"platform": "111122223333", "prod": "222233334444"}

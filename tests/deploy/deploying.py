@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from tests.deploy.mending import mend, stacks
 from tests.deploy.verification import Record
-from tests.real.engines import ROOT
+from tests.support import ROOT
 
 PLATFORM = "111122223333"
 """The account of the registries in environments/."""

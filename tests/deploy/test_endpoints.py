@@ -9,7 +9,7 @@ import pytest
 
 from tests.deploy.deploying import Deployer
 from tests.deploy.ministack import NAME, ministack
-from tests.real.engines import ROOT
+from tests.support import ROOT
 
 PROD, FRANKFURT = "222233334444", "eu-central-1"
 STACK = "cluster-prod-private"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.deploying import PLATFORM, leave_out
-from tests.real.engines import ROOT
+from tests.support import ROOT
 
 PROD, DEV = "222233334444", "333344445555"
 EUROPE, FRANKFURT, AMERICA = "eu-west-1", "eu-central-1", "us-east-1"

@@ -10,7 +10,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from tests.deploy.deploying import PLATFORM, changed
-from tests.real.engines import ROOT
+from tests.support import ROOT
 
 MINIMAL = yaml.safe_load((ROOT / "environments/minimal.yaml").read_text())
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.deploy.verification import page
-from tests.real.engines import ROOT
+from tests.support import ROOT
 
 SEEN = {
     "AWS::ECR::PullThroughCacheRule": {"created", "deleted"},

@@ -13,8 +13,9 @@ from ecr_pull_through_cache.diagram import END, START, mermaid, replaced, svg
 from ecr_pull_through_cache.diagram.picture import rows
 from ecr_pull_through_cache.diagram.svg import place
 from ecr_pull_through_cache.images import REGIONS
-from tests.cli.test_rewriting import cli
-from tests.stacks.assemblies import ENVIRONMENTS, ROOT
+from tests.support import ROOT
+from tests.support.assemblies import ENVIRONMENTS
+from tests.support.command_line import cli
 
 EXAMPLE = ROOT / "environments/example.yaml"
 CACHES = {"upstreams": {"k8s": "registry.k8s.io", "quay": {"upstream": "quay.io", "upstreamRepositoryPrefix": "argo"}}}

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.blocks import DATA, NOT_CODE, ROOT, SHELL, Block, blocks, count, pages
+from tests.docs.blocks import DATA, NOT_CODE, SHELL, Block, blocks, count, pages
+from tests.support import ROOT
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # What no machine can do without an account, a cluster or other people's services; and the verbs that run these tests.

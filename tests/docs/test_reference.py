@@ -7,7 +7,7 @@ import pytest
 
 import ecr_pull_through_cache
 from ecr_pull_through_cache.configuration.schema import schema_file
-from tests.docs.blocks import ROOT
+from tests.support import ROOT
 from tools.docs.pages import REFERENCE, pages
 
 

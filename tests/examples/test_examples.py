@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.test_rewriting import cli
 from tests.real.engines import layer_tool, run
-from tests.stacks.assemblies import ROOT, of_kind, regions, templates
+from tests.support import ROOT
+from tests.support.assemblies import of_kind, regions, templates
+from tests.support.command_line import cli
 
 pytestmark = pytest.mark.slow
 

@@ -24,9 +24,9 @@ from ecr_pull_through_cache.ecr.lifecycle import LifecyclePolicy
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations import aws, replicating
 from ecr_pull_through_cache.operations.backfilling import REPLACEABLE, Backfiller, Change, Left, merge_policies
+from tests.emulators.aws import PASSING, TRANSIENT, about, first_of_each
 from tests.faults import Fault
-from tests.real.aws import PASSING, TRANSIENT, about, first_of_each
-from tests.stacks.assemblies import ROOT
+from tests.support import ROOT
 
 ARN = "arn:aws:ecr:eu-west-1:111122223333:repository/"
 OURS = {"Sid": "PullFromAccounts", "Effect": "Allow", "Principal": {"AWS": "1"}, "Action": ["ecr:BatchGetImage"]}

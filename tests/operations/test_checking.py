@@ -25,12 +25,12 @@ from ecr_pull_through_cache.operations.checking import (
     ExpectedTemplate,
     NodeChecker,
 )
-from tests.cli.test_rewriting import cli
+from tests.emulators.aws import PASSING, TRANSIENT, about, first_of_each
 from tests.faults import Fault
-from tests.real.aws import PASSING, TRANSIENT, about, first_of_each
 from tests.real.policies import Question, allowed
-from tests.stacks.assemblies import ENVIRONMENTS, ROOT, assembly, of_kind, templates
-from tests.stacks.test_permissions import resolved
+from tests.support import ROOT
+from tests.support.assemblies import ENVIRONMENTS, assembly, of_kind, resolved, templates
+from tests.support.command_line import cli
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/hub-AbCdEf"

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
-from tests.real.aws import OWN
-from tests.stacks.assemblies import ROOT
+from tests.emulators.aws import OWN
+from tests.support import ROOT
 
 ACCOUNT = "111122223333"
 

@@ -16,10 +16,10 @@ from ecr_pull_through_cache.cli._sources import _of_text
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import PinnedByDigest
 from ecr_pull_through_cache.operations.inventory import Use, are_pods, inventory, of_pods
-from tests.cli.test_rewriting import RULES, cli
 from tests.corpus import DIGEST, HOST, mapping
 from tests.faults import Fault
 from tests.real.engines import layer_tool
+from tests.support.command_line import RULES, cli
 
 OTHER = "sha256:" + "f" * 64
 PODS = json.dumps(

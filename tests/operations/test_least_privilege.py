@@ -20,9 +20,9 @@ from ecr_pull_through_cache.operations.least_privilege import (
     policy_of,
 )
 from ecr_pull_through_cache.operations.presence import EcrImages, EcrReplicas
-from tests.real.aws import OWN, Call
+from tests.emulators.aws import OWN, Call
 from tests.real.policies import TOOL, Question, allowed
-from tests.stacks.assemblies import ROOT
+from tests.support import ROOT
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 HERE = (ACCOUNT, REGION)

@@ -18,9 +18,9 @@ from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import EcrHost
 from ecr_pull_through_cache.operations import aws
 from ecr_pull_through_cache.operations.purging import Purger
+from tests.emulators.aws import PASSING, TRANSIENT, about, after, first_of_each
 from tests.faults import Fault
-from tests.real.aws import PASSING, TRANSIENT, about, after, first_of_each
-from tests.stacks.assemblies import ROOT
+from tests.support import ROOT
 
 ACCOUNT = "111122223333"
 BEFORE = datetime.now(UTC) - timedelta(days=1)

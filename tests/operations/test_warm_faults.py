@@ -22,11 +22,11 @@ from ecr_pull_through_cache.operations.journal import Journal
 from ecr_pull_through_cache.operations.presence import EcrImages
 from ecr_pull_through_cache.operations.registry import RegistryClient, Retries
 from ecr_pull_through_cache.operations.warming import Report, Warmer, WarmOptions
-from tests.cli.test_warm import IMAGES, NAMES, Stage
 from tests.corpus import HOST
+from tests.emulators.ecr_api import ecr_api
 from tests.faults import Fault
-from tests.real.ecr_api import ecr_api
 from tests.real.registries import cache
+from tests.support.warming import IMAGES, NAMES, Stage
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
-from tests.real.ecr_api import ecr_api, environment
+from tests.emulators.ecr_api import ecr_api, environment
 
 ACCOUNT = "111122223333"
 HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"

@@ -16,8 +16,9 @@ from ecr_pull_through_cache.images import PinnedByDigest
 from ecr_pull_through_cache.manifests import Rewriter
 from ecr_pull_through_cache.manifests.yaml_text import to_yaml
 from tests.corpus import corpus, mapping
-from tests.real.engines import ROOT, api_server, engine, layer_tool, run
+from tests.real.engines import api_server, engine, layer_tool, run
 from tests.real.pods import images_of, pod, pods
+from tests.support import ROOT
 
 IMAGES = corpus()
 EXAMPLES = ROOT / "examples/kyverno-tests"

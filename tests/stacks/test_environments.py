@@ -9,12 +9,21 @@ from pathlib import Path
 import aws_cdk as cdk
 import pytest
 from cdk_nag import AwsSolutionsChecks
+from syrupy.extensions.json import JSONSnapshotExtension
 
 from app import build
 from ecr_pull_through_cache.configuration import parse
-from tests.stacks.assemblies import CONTEXT, ENVIRONMENTS, ROOT, assembly, of_kind, regions, synthesise, templates
+from tests.support import ROOT
+from tests.support.assemblies import CONTEXT, ENVIRONMENTS, assembly, of_kind, regions, synthesise, templates
+from tests.support.logical_ids import reviewed
 
 CDK = ROOT / "node_modules/.bin/cdk"
+
+
+@pytest.fixture
+def snapshot_json(snapshot):
+    """Snapshots in a file each, which a reviewer can diff."""
+    return snapshot.use_extension(JSONSnapshotExtension)
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -100,13 +109,25 @@ def test_no_stack_hangs_on_an_export_of_another(environment):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_templates_are_those_that_were_reviewed(environment, snapshot):
-    stacks = {
-        name: {"Resources": template["Resources"], "Outputs": template.get("Outputs", {})}
-        for name, template in templates(assembly(environment)).items()
-    }
-    # The name of the functions' code changes with every line of it.
-    assert json.loads(re.sub(r"[0-9a-f]{64}\.zip", "CODE.zip", json.dumps(stacks))) == snapshot
+def test_templates_are_reviewed(environment, snapshot_json):
+    for name, template in templates(assembly(environment)).items():
+        shown = {"Resources": template["Resources"], "Outputs": template.get("Outputs", {})}
+        # The name of the functions' code changes with every line of it.
+        shown = json.loads(re.sub(r"[0-9a-f]{64}\.zip", "CODE.zip", json.dumps(shown)))
+        assert shown == snapshot_json(name=name)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_logical_ids_are_reviewed(environment, reviewed_ids):
+    for name, template in templates(assembly(environment)).items():
+        reviewed_ids(environment, name, template["Resources"])
+
+
+def test_nothing_is_kept_of_a_stack_that_is_gone():
+    there = {environment: set(templates(assembly(environment))) for environment in ENVIRONMENTS}
+    assert {section: set(names) for section, names in reviewed().items() if section != "constructs"} == there
+    files = {path.stem for path in (ROOT / "tests/stacks/__snapshots__/test_environments").iterdir()}
+    assert files == {f"test_templates_are_reviewed[{e}][{stack}]" for e, stacks in there.items() for stack in stacks}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.real.policies import Question, allowed
-from tests.stacks.assemblies import assembly, of_kind, templates
+from tests.support.assemblies import assembly, of_kind, resolved, templates
 
 HUB, PROD, DEV = "111122223333", "222233334444", "333344445555"
 ORGANIZATION = "o-exampleorg1"
@@ -14,22 +14,6 @@ ORGANIZATION = "o-exampleorg1"
 IMPORT = "ecr:BatchImportUpstreamImage"
 PULL = "ecr:BatchGetImage"
 CREATE = "ecr:CreateRepository"
-
-
-def resolved(value):
-    """A policy with pseudo parameters and joins worked out, as in the commercial partition."""
-    text = json.dumps(value)
-    text = text.replace('{"Ref": "AWS::Partition"}', '"aws"')
-    value = json.loads(text)
-
-    def join(node):
-        if isinstance(node, dict) and set(node) == {"Fn::Join"}:
-            return node["Fn::Join"][0].join(join(part) for part in node["Fn::Join"][1])
-        if isinstance(node, dict):
-            return {key: join(part) for key, part in node.items()}
-        return [join(part) for part in node] if isinstance(node, list) else node
-
-    return join(value)
 
 
 def nodes_of(cluster):

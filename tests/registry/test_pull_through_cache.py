@@ -1,18 +1,15 @@
-"""PullThroughCache, ReplicaRegistry, NodePullPolicy and EcrEndpoints: what joins the parts."""
+"""PullThroughCache and ReplicaRegistry."""
 
 import json
 
 import aws_cdk as cdk
 import pytest
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
 
 from ecr_pull_through_cache import (
     CacheRegistry,
     CreationTemplateSettings,
-    EcrEndpoints,
-    NodePullMode,
     NodePullPolicy,
     Pullers,
     PullThroughCache,
@@ -22,7 +19,7 @@ from ecr_pull_through_cache import (
     UpstreamCache,
     UserError,
 )
-from tests.constructs.support import only, resources
+from tests.support.templates import only, resources
 
 OTHER = "222233334444"
 TEMPLATE = "AWS::ECR::RepositoryCreationTemplate"
@@ -39,18 +36,10 @@ def test_five_lines_make_rules_and_templates_and_nothing_else(stack):
     assert kinds == {"AWS::ECR::PullThroughCacheRule", TEMPLATE}
 
 
-def test_logical_ids_are_a_contract(stack):
+def test_logical_ids_are_reviewed(stack, reviewed_ids):
     cache(stack, replicate_to=[ReplicationDestination(region="us-east-1")], pullers=Pullers(accounts=(OTHER,)))
     NodePullPolicy(stack, "Nodes", registry=CacheRegistry.of(stack), repository_prefixes=["k8s"])
-    assert sorted(Template.from_stack(stack).to_json()["Resources"]) == [
-        "CacheReplication01A8B97B",
-        "CacheRulesk8s262BFD63",
-        "CacheRulesquay175759EE",
-        "CacheTemplatesk8s93DAE467",
-        "CacheTemplatesquayD6090C04",
-        "EcrRegistryPolicy6A80A39E",
-        "NodesC12DF151",
-    ]
+    reviewed_ids("constructs", "PullThroughCache", Template.from_stack(stack).to_json()["Resources"])
 
 
 def test_the_order_of_upstreams_changes_nothing():
@@ -121,11 +110,6 @@ class TestAcrossAccounts:
         for statement in only(stack, "AWS::ECR::RegistryPolicy")["PolicyText"]["Statement"]:
             assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}}
 
-    @pytest.mark.parametrize("wrong", [{"accounts": ("1",)}, {"organization": "example"}])
-    def test_pullers_that_are_none(self, wrong):
-        with pytest.raises(UserError, match="is not an"):
-            Pullers(**wrong)
-
 
 def test_templates_are_for_replicas_too_where_some_arrive(stack):
     cache(stack, replicated_from=["111122223333", OTHER])
@@ -183,52 +167,3 @@ class TestReplicaRegistry:
     def test_no_prefixes_are_refused(self, stack):
         with pytest.raises(UserError, match="Stack/R: no repository prefixes are given"):
             ReplicaRegistry(stack, "R", repository_prefixes=[])
-
-
-class TestNodePullPolicy:
-    REGISTRY = CacheRegistry(account=OTHER, region="us-east-1")
-
-    def policy(self, stack, **props):
-        NodePullPolicy(stack, "N", **{"registry": self.REGISTRY, "repository_prefixes": ["k8s"], **props})
-        return only(stack, "AWS::IAM::ManagedPolicy")
-
-    def test_importing_nodes_import_under_their_prefixes_alone(self, stack):
-        sign_in, pull, bring = self.policy(stack)["PolicyDocument"]["Statement"]
-        assert sign_in["Resource"] == "*"
-        assert pull["Resource"] == bring["Resource"] == "arn:aws:ecr:us-east-1:222233334444:repository/k8s/*"
-        assert bring["Action"] == ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"]
-
-    def test_importing_nodes_tag_where_the_template_does(self, stack):
-        assert "ecr:TagResource" in self.policy(stack, tag_on_create=True)["PolicyDocument"]["Statement"][2]["Action"]
-
-    def test_pull_only_denies_what_aws_managed_policies_would_allow(self, stack):
-        deny = self.policy(stack, mode=NodePullMode.PULL_ONLY)["PolicyDocument"]["Statement"][2]
-        assert deny["Effect"] == "Deny"
-        assert deny["Action"] == ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"]
-
-    def test_it_attaches_to_roles_of_the_app_and_by_name(self, stack):
-        role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
-        assert len(self.policy(stack, roles=[role], role_names=["b", "a"])["Roles"]) == 3
-
-    def test_a_role_can_be_added_later(self, stack):
-        it = NodePullPolicy(stack, "N", registry=self.REGISTRY, repository_prefixes=["k8s"])
-        it.attach_to(iam.Role.from_role_name(stack, "R", "fargate"))
-        assert only(stack, "AWS::IAM::ManagedPolicy")["Roles"] == ["fargate"]
-
-    def test_no_prefixes_would_be_no_policy(self, stack):
-        with pytest.raises(UserError, match="Stack/N: no repository prefixes are given"):
-            self.policy(stack, repository_prefixes=[])
-
-
-def test_endpoints_reach_ecr_and_its_layers_and_nothing_else_in_s3(stack):
-    vpc = ec2.Vpc(stack, "Vpc", max_azs=2, nat_gateways=0)
-    EcrEndpoints(stack, "E", vpc=vpc, subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED))
-    endpoints = resources(stack, "AWS::EC2::VPCEndpoint").values()
-    assert sorted(e["VpcEndpointType"] for e in endpoints) == ["Gateway", "Interface", "Interface"]
-    names = {str(e["ServiceName"]).rsplit(".", 1)[-1].strip("'}]") for e in endpoints}
-    assert names == {"api", "dkr", "s3"}
-    (gateway,) = (e for e in endpoints if e["VpcEndpointType"] == "Gateway")
-    (statement,) = gateway["PolicyDocument"]["Statement"]
-    assert statement["Action"] == "s3:GetObject"
-    assert statement["Resource"] == "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/*"
-    assert len(gateway["RouteTableIds"]) == 2

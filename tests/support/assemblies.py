@@ -11,8 +11,8 @@ from typing import Any
 import aws_cdk as cdk
 
 from app import build
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "environments").glob("*.yaml"))
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 
@@ -53,3 +53,19 @@ def regions(path: Path) -> dict[str, str]:
 def of_kind(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """Properties of a template's resources of one kind."""
     return [r.get("Properties", {}) for r in template["Resources"].values() if r["Type"] == kind]
+
+
+def resolved(value: Any) -> Any:
+    """A policy with pseudo parameters and joins worked out, as in the commercial partition."""
+    text = json.dumps(value)
+    text = text.replace('{"Ref": "AWS::Partition"}', '"aws"')
+    value = json.loads(text)
+
+    def join(node: Any) -> Any:
+        if isinstance(node, dict) and set(node) == {"Fn::Join"}:
+            return node["Fn::Join"][0].join(join(part) for part in node["Fn::Join"][1])
+        if isinstance(node, dict):
+            return {key: join(part) for key, part in node.items()}
+        return [join(part) for part in node] if isinstance(node, list) else node
+
+    return join(value)

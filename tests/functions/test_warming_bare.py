@@ -8,7 +8,7 @@ import pytest
 from ecr_pull_through_cache import CachedUpstream, CacheMapping, Upstream
 from ecr_pull_through_cache.functions.contract import SETTINGS, settings
 from ecr_pull_through_cache.functions.warming import MARGIN
-from tests.real.ecr_api import ecr_api
+from tests.emulators.ecr_api import ecr_api
 from tests.real.lambdas import Lambda, asset, runtime
 from tests.real.registries import cache
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.deploying import PLATFORM, UNATTENDED
-from tests.real.engines import ROOT
+from tests.support import ROOT
 
 
 @pytest.fixture(scope="module")

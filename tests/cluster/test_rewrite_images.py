@@ -1,102 +1,18 @@
-"""What makes workloads use the cache: ImageRewritePolicy, Kyverno, and the RewriteImages aspect."""
+"""RewriteImages: the aspect that rewrites the images of an app."""
 
 import json
-from pathlib import Path
 
 import aws_cdk as cdk
-import pytest
-import yaml
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_eks as eks
-from aws_cdk import aws_eks_v2 as eks_v2
-from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
-from aws_cdk.lambda_layer_kubectl_v34 import KubectlV34Layer
 
-from ecr_pull_through_cache import (
-    ImageRewritePolicy,
-    Kyverno,
-    PolicyForm,
-    PullThroughCache,
-    RewriteImages,
-    Upstream,
-    UserError,
-)
-from tests.constructs.support import only, resources
+from ecr_pull_through_cache import RewriteImages
 from tests.corpus import HOST, corpus, mapping
-
-MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
-CHART = "Custom::AWSCDK-EKS-HelmChart"
-
-
-def imported(stack, version):
-    """A cluster that exists already, of one of the CDK's two modules."""
-    layer = KubectlV34Layer(stack, "Kubectl")
-    if version == 2:
-        provider = eks_v2.KubectlProvider.from_kubectl_provider_attributes(
-            stack, "Provider", service_token="arn:aws:lambda:eu-west-1:111122223333:function:kubectl"
-        )
-        return eks_v2.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="prod", kubectl_provider=provider)
-    role = iam.Role.from_role_arn(stack, "KubectlRole", "arn:aws:iam::111122223333:role/kubectl")
-    return eks.Cluster.from_cluster_attributes(
-        stack, "Cluster", cluster_name="prod", kubectl_role_arn=role.role_arn, kubectl_layer=layer
-    )
-
-
-class TestImageRewritePolicy:
-    @pytest.mark.parametrize("version", [1, 2])
-    @pytest.mark.parametrize("form", PolicyForm)
-    def test_it_is_applied_to_a_cluster_of_either_module(self, stack, version, form):
-        it = ImageRewritePolicy(stack, "Policy", mapping=mapping(), form=form, cluster=imported(stack, version))
-        applied = json.loads(only(stack, MANIFEST)["Manifest"])
-        assert [(d["kind"], d["spec"]) for d in applied] == [(d["kind"], d["spec"]) for d in it.documents]
-        assert it.file is None
-
-    def test_it_is_written_into_the_assembly_without_a_cluster(self, app, stack):
-        it = ImageRewritePolicy(stack, "Policy", mapping=mapping())
-        assembly = Path(app.synth().directory)
-        assert it.file == assembly / "Stack.ecr-pull-through-cache.yaml"
-        assert list(yaml.safe_load_all(it.file.read_text())) == it.documents
-
-    def test_a_cluster_takes_tokens(self, app):
-        stack = cdk.Stack(app, "Anywhere")
-        cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
-        ImageRewritePolicy(stack, "Policy", mapping=cache.mapping(), cluster=imported(stack, 1))
-        assert "AWS::AccountId" in json.dumps(only(stack, MANIFEST)["Manifest"])
-
-    def test_a_file_does_not(self, app):
-        stack = cdk.Stack(app, "Anywhere")
-        cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
-        with pytest.raises(UserError, match="Anywhere/Policy: the policy cannot be written to a file while"):
-            ImageRewritePolicy(stack, "Policy", mapping=cache.mapping())
-
-
-class TestKyverno:
-    @pytest.mark.parametrize("version", [1, 2])
-    def test_it_is_pinned_and_highly_available(self, stack, version):
-        Kyverno(stack, "Kyverno", cluster=imported(stack, version))
-        chart = only(stack, CHART)
-        assert chart["Version"] == "3.9.0"
-        values = json.loads(chart["Values"])
-        assert values["admissionController"] == {"replicas": 3}
-
-    def test_its_own_images_come_from_the_cache(self, stack):
-        from ecr_pull_through_cache.images import CachedUpstream, CacheMapping
-
-        rules = [CachedUpstream(upstream=Upstream.GITHUB, repository_prefix="github")]
-        Kyverno(
-            stack, "Kyverno", cluster=imported(stack, 1), mapping=CacheMapping.of(HOST, rules),
-            values={"admissionController": {"replicas": 5}},
-        )  # fmt: skip
-        values = json.loads(only(stack, CHART)["Values"])
-        assert values["admissionController"] == {
-            "replicas": 5,
-            "container": {"image": {"registry": HOST, "repository": "github/kyverno/kyverno"}},
-            "initContainer": {"image": {"registry": HOST, "repository": "github/kyverno/kyvernopre"}},
-        }
+from tests.support.eks import CHART, MANIFEST, imported
+from tests.support.templates import only, resources
 
 
 class TestRewriteImages:

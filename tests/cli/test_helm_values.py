@@ -1,0 +1,13 @@
+"""`helm-values`: values that point a chart at the cache, and the images it leaves."""
+
+import yaml
+
+from tests.corpus import HOST
+from tests.support.command_line import RULES, cli
+
+
+def test_helm_values(tmp_path):
+    (tmp_path / "values.yaml").write_text("image:\n  repository: nginx\n  tag: 1\nx: {image: quay.io/a/b}\n")
+    done = cli("helm-values", tmp_path / "values.yaml", *RULES)
+    assert yaml.safe_load(done.stdout) == {"image": {"repository": f"{HOST}/hub/library/nginx"}}
+    assert "x.image: left: quay.io/a/b: no rule caches this registry" in done.stderr
