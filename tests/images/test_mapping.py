@@ -188,3 +188,9 @@ def test_prefixes_overlap_by_whole_path_components():
 def test_a_region_tells_its_partition(region, partition):
     assert partition_of(region).name == partition
     assert partition_of("moon-base-1") is None
+
+
+def test_a_placeholder_is_left_alone_and_its_reason_said():
+    decision = MAPPING.decide("auto")
+    assert (decision.image, decision.reason, decision.rule) == ("auto", Reason.PLACEHOLDER, None)
+    assert MAPPING.decide("auto:1").reason is Reason.CACHED

@@ -6,6 +6,8 @@ Pure Python: nothing here imports aws-cdk-lib, boto3 or pydantic, so that a Lamb
 from .hosts import PARTITIONS, REGIONS, EcrHost, Partition, partition_of
 from .importable import check_platform, listed_images, why_not_importable
 from .mapping import CachedUpstream, CacheMapping, Decision, PinnedByDigest, Reason, Substitution, canonical
+from .patterns import ImagePattern
+from .placeholders import PLACEHOLDERS, is_placeholder
 from .prefixes import ROOT, check_prefix, overlaps
 from .reference import DOCKER_HUB, ImageReference, InvalidImageReference, split_registry
 from .upstream import Credentials, UnsupportedUpstream, Upstream
@@ -13,6 +15,7 @@ from .upstream import Credentials, UnsupportedUpstream, Upstream
 __all__ = [
     "DOCKER_HUB",
     "PARTITIONS",
+    "PLACEHOLDERS",
     "REGIONS",
     "ROOT",
     "CacheMapping",
@@ -20,6 +23,7 @@ __all__ = [
     "Credentials",
     "Decision",
     "EcrHost",
+    "ImagePattern",
     "ImageReference",
     "InvalidImageReference",
     "Partition",
@@ -31,6 +35,7 @@ __all__ = [
     "canonical",
     "check_platform",
     "check_prefix",
+    "is_placeholder",
     "listed_images",
     "overlaps",
     "partition_of",

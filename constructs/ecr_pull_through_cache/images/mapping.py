@@ -6,12 +6,15 @@ calls :class:`CacheMapping` or is generated from :attr:`CacheMapping.substitutio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
 from .hosts import EcrHost
+from .patterns import expression_of
+from .placeholders import is_placeholder
 from .prefixes import ROOT, check_prefix
 from .reference import DOCKER_HUB, ImageReference
 from .upstream import Upstream
@@ -38,6 +41,9 @@ class Reason(Enum):
     NO_RULE = "no rule caches this registry"
     PINNED_BY_DIGEST = "pinned by digest, which the cache can only answer once the image is imported by its tag"
     REPLICA_ONLY = "the registry holds replicas only and cannot import images"
+    PLACEHOLDER = "a placeholder that another tool replaces, not an image"
+    EXCLUDED = "a pattern of 'exclude' names it"
+    NOT_SELECTED = "no pattern of 'only' names it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,11 @@ class Substitution:
     target: str
     rule: CachedUpstream
 
+    @property
+    def upstream(self) -> str:
+        """The source by the upstream's first host: ``registry.k8s.io/`` for ``k8s.gcr.io/``. Patterns are about this name."""
+        return f"{self.rule.upstream.host}/{_directory(self.rule.upstream_repository_prefix)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -90,7 +101,7 @@ class Decision:
 
     @property
     def is_rewritten(self) -> bool:
-        """Whether another image is to be used than the one given."""
+        """Whether to use another image than the one given."""
         return self.reason is Reason.CACHED
 
 
@@ -103,6 +114,9 @@ class CacheMapping:
     :param pinned_by_digest: the rule for references with a digest.
     :param replica_only: whether the registry only receives replicas and so cannot import an image on a pull.
     :param aliases: further hosts of the same registry; found by themselves for ECR's usual hosts.
+    :param exclude: patterns of upstream images that keep their upstream; see :class:`ImagePattern`. Default: none.
+    :param only: patterns of the upstream images that go to the cache; all others keep their upstream. Default: all.
+    :raises UserError: when a pattern is none.
     """
 
     registry: str
@@ -110,6 +124,11 @@ class CacheMapping:
     pinned_by_digest: PinnedByDigest = PinnedByDigest.LEAVE
     replica_only: bool = False
     aliases: tuple[str, ...] = field(default=())
+    exclude: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expression_of((*self.exclude, *self.only))
 
     @classmethod
     def of(
@@ -118,9 +137,17 @@ class CacheMapping:
         rules: Iterable[CachedUpstream],
         *,
         pinned_by_digest: PinnedByDigest = PinnedByDigest.LEAVE,
+        exclude: Iterable[str] = (),
+        only: Iterable[str] = (),
     ) -> CacheMapping:
         """A mapping for a registry's host and any iterable of rules."""
-        return cls(registry=registry, rules=tuple(rules), pinned_by_digest=pinned_by_digest)
+        return cls(
+            registry=registry,
+            rules=tuple(rules),
+            pinned_by_digest=pinned_by_digest,
+            exclude=tuple(exclude),
+            only=tuple(only),
+        )
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -157,6 +184,8 @@ class CacheMapping:
         :param image: a reference as it stands in a Pod.
         :raises InvalidImageReference: when it is not a legal reference.
         """
+        if is_placeholder(image):
+            return Decision(image, image, Reason.PLACEHOLDER)
         reference = ImageReference.parse(image)
         if reference.registry in self.hosts:
             return Decision(image, image, Reason.ALREADY_CACHED)
@@ -164,11 +193,30 @@ class CacheMapping:
         hit = next((s for s in self.substitutions if text.startswith(s.source)), None)
         if hit is None:
             return Decision(image, image, Reason.NO_RULE)
-        if self.replica_only:
-            return Decision(image, image, Reason.REPLICA_ONLY, hit.rule)
-        if reference.digest and self.pinned_by_digest is PinnedByDigest.LEAVE:
-            return Decision(image, image, Reason.PINNED_BY_DIGEST, hit.rule)
+        stays = self._why_it_stays(hit, text, reference)
+        if stays is not None:
+            return Decision(image, image, stays, hit.rule)
         return Decision(image, hit.target + text[len(hit.source) :], Reason.CACHED, hit.rule)
+
+    def _why_it_stays(self, hit: Substitution, text: str, reference: ImageReference) -> Reason | None:
+        name = hit.upstream + text[len(hit.source) :]
+        if self._excluded is not None and self._excluded.fullmatch(name):
+            return Reason.EXCLUDED
+        if self._selected is not None and not self._selected.fullmatch(name):
+            return Reason.NOT_SELECTED
+        if self.replica_only:
+            return Reason.REPLICA_ONLY
+        if reference.digest and self.pinned_by_digest is PinnedByDigest.LEAVE:
+            return Reason.PINNED_BY_DIGEST
+        return None
+
+    @cached_property
+    def _excluded(self) -> re.Pattern[str] | None:
+        return re.compile(expression_of(self.exclude), re.ASCII) if self.exclude else None
+
+    @cached_property
+    def _selected(self) -> re.Pattern[str] | None:
+        return re.compile(expression_of(self.only), re.ASCII) if self.only else None
 
     def map(self, image: str) -> str:
         """The reference to use in place of one: its cached form, or the very text given.
@@ -191,11 +239,7 @@ class CacheMapping:
         text = str(reference.at(registry=self.registry, repository=reference.repository))
         back = sorted(self.substitutions, key=lambda s: -len(s.target))
         return next(
-            (
-                f"{s.rule.upstream.host}/{_directory(s.rule.upstream_repository_prefix)}{text[len(s.target) :]}"
-                for s in back
-                if text.startswith(s.target)
-            ),
+            (f"{s.upstream}{text[len(s.target) :]}" for s in back if text.startswith(s.target)),
             None,
         )
 
