@@ -62,7 +62,7 @@ REGISTRY = """\
       quay: quay.io
       docker-hub: {{ upstream: docker.io, credentials: docker-hub }}
     template:
-      lifecyclePolicy: {{ expireUnpulledAfterDays: 90 }}
+      lifecyclePolicy: {{ expireAfterDays: 90 }}
       resourceTags: {{ origin: pull-through-cache }}
 """
 CLUSTER = """\

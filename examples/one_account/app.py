@@ -31,7 +31,7 @@ class CacheStack(cdk.Stack):
                 "quay": Upstream.QUAY,
                 "docker-hub": UpstreamCache(upstream=Upstream.DOCKER_HUB, credentials=docker_hub.secret),
             },
-            settings=CreationTemplateSettings(lifecycle=LifecyclePolicy.expire_unpulled(days=90)),
+            settings=CreationTemplateSettings(lifecycle=LifecyclePolicy.expire_after(days=90)),
         )
         NodePullPolicy(
             self,

@@ -245,16 +245,16 @@ CASES = {
         ["registries.main.template.kmsKey: the key lies in 111122223333/us-east-1; repositories of 111122223333/eu-west-1 need one of theirs"],
     ),
     "a lifecycle of both kinds": (
-        {"registries/main/template": {"lifecyclePolicy": {"expireUnpulledAfterDays": 3, "rules": []}}},
-        ["registries.main.template.lifecyclePolicy: give one of 'expireUnpulledAfterDays' and 'rules'"],
+        {"registries/main/template": {"lifecyclePolicy": {"expireAfterDays": 3, "rules": []}}},
+        ["registries.main.template.lifecyclePolicy: give one of 'expireAfterDays' and 'rules'"],
     ),
     "a lifecycle that ECR refuses": (
         {"registries/main/template": {"lifecyclePolicy": {"rules": [{"rulePriority": 1, "selection": {"tagStatus": "some"}, "action": {"type": "expire"}}]}}},
         ["registries.main.template.lifecyclePolicy: a lifecycle rule has the countType None; allowed are imageCountMoreThan, sinceImagePushed, sinceImagePulled, sinceImageTransitioned"],
     ),
     "zero days": (
-        {"registries/main/template": {"lifecyclePolicy": {"expireUnpulledAfterDays": 0}}},
-        ["registries.main.template.lifecyclePolicy.expireUnpulledAfterDays: input should be greater than or equal to 1, given 0"],
+        {"registries/main/template": {"lifecyclePolicy": {"expireAfterDays": 0}}},
+        ["registries.main.template.lifecyclePolicy.expireAfterDays: input should be greater than or equal to 1, given 0"],
     ),
     "a list for a mapping": (
         {"registries/main/upstreams": ["registry.k8s.io"]},

@@ -36,7 +36,7 @@ class TestRepositoryBackfill:
             assert [name for name in resource["DependsOn"] if name.startswith("T")]
             return resource["Properties"]["Templates"]
 
-        settings = ({}, {"resource_tags": {"a": "b"}}, {"lifecycle": LifecyclePolicy.expire_unpulled(days=9)})
+        settings = ({}, {"resource_tags": {"a": "b"}}, {"lifecycle": LifecyclePolicy.expire_after(days=9)})
         assert len({deployed(**given) for given in settings}) == 3
         assert deployed() == deployed()
 

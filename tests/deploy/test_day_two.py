@@ -29,7 +29,7 @@ CONFIGURATION = {
             "account": "platform",
             "region": REGION,
             "upstreams": {"k8s": "registry.k8s.io"},
-            "template": {"lifecyclePolicy": {"expireUnpulledAfterDays": 90}},
+            "template": {"lifecyclePolicy": {"expireAfterDays": 90}},
             "pull": {"accounts": ["222233334444"]},
             "warm": {"images": [f"registry.k8s.io/{name}:v1" for name in PUSHED[:2]]},
             "backfill": {},

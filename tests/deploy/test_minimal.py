@@ -122,7 +122,7 @@ def test_a_replica_region_more_and_less(aws):
 
 def test_a_template_changes(aws):
     configuration = changed(MINIMAL)
-    configuration["registries"]["main"]["template"] = {"lifecyclePolicy": {"expireUnpulledAfterDays": 30}}
+    configuration["registries"]["main"]["template"] = {"lifecyclePolicy": {"expireAfterDays": 30}}
     aws.configure(configuration)
     assert aws.deploy() == {TEMPLATE}
     (template,) = aws.client("ecr", "us-east-1").describe_repository_creation_templates()["repositoryCreationTemplates"]

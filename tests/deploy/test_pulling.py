@@ -29,7 +29,7 @@ CONFIGURATION = {
             "account": "platform",
             "region": REGION,
             "upstreams": {"k8s": "registry.k8s.io"},
-            "template": {"resourceTags": {"origin": "cache"}, "lifecyclePolicy": {"expireUnpulledAfterDays": 90}},
+            "template": {"resourceTags": {"origin": "cache"}, "lifecyclePolicy": {"expireAfterDays": 90}},
             "pull": {"accounts": ["222233334444"]},
         }
     },

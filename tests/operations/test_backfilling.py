@@ -31,7 +31,7 @@ from tests.support import ROOT
 ARN = "arn:aws:ecr:eu-west-1:111122223333:repository/"
 OURS = {"Sid": "PullFromAccounts", "Effect": "Allow", "Principal": {"AWS": "1"}, "Action": ["ecr:BatchGetImage"]}
 THEIRS = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "ecr:*"}
-LIFECYCLE = LifecyclePolicy.expire_unpulled(days=90).to_text()
+LIFECYCLE = LifecyclePolicy.expire_after(days=90).to_text()
 
 
 def policy(*statements):
@@ -114,7 +114,7 @@ def test_a_lifecycle_policy_of_others_stays(ecr):
     registry(ecr, [{"prefix": "k8s", "lifecyclePolicy": LIFECYCLE}], "k8s/pause")
     ecr.stub.add_response(
         "get_lifecycle_policy",
-        {"lifecyclePolicyText": LifecyclePolicy.expire_unpulled(days=30).to_text()},
+        {"lifecyclePolicyText": LifecyclePolicy.expire_after(days=30).to_text()},
         {"repositoryName": "k8s/pause"},
     )
     assert list(Backfiller(ecr).plan()) == [Left(repository="k8s/pause", reason="has another lifecycle policy")]
@@ -165,7 +165,7 @@ def test_mutability_that_somebody_chose_stays_unless_it_is_to_be_replaced(ecr):
 def test_a_lifecycle_policy_and_tags_of_others_can_be_replaced(ecr):
     tags = [{"Key": "a", "Value": "1"}]
     registry(ecr, [{"prefix": "k8s", "lifecyclePolicy": LIFECYCLE, "resourceTags": tags}], "k8s/pause")
-    there = LifecyclePolicy.expire_unpulled(days=30).to_text()
+    there = LifecyclePolicy.expire_after(days=30).to_text()
     ecr.stub.add_response("get_lifecycle_policy", {"lifecyclePolicyText": there}, {"repositoryName": "k8s/pause"})
     ecr.stub.add_response(
         "list_tags_for_resource", {"tags": [{"Key": "a", "Value": "2"}]}, {"resourceArn": ARN + "k8s/pause"}

@@ -40,7 +40,7 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "A", "Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}],
 }
-LIFECYCLE = json.loads(LifecyclePolicy.expire_unpulled(days=90).to_text())
+LIFECYCLE = json.loads(LifecyclePolicy.expire_after(days=90).to_text())
 WANTED = ExpectedTemplate(
     applied_for=frozenset({"PULL_THROUGH_CACHE"}), lifecycle=LIFECYCLE, policy=POLICY, tags={"origin": "cache"},
 )  # fmt: skip

@@ -35,7 +35,7 @@ registries:
       k8s: registry.k8s.io
       hub: {{ upstream: docker.io, credentials: hub }}
       team: {{ upstream: 444455556666.dkr.ecr.{REGION}.amazonaws.com, role: reader }}
-    template: {{ resourceTags: {{ origin: cache }}, lifecyclePolicy: {{ expireUnpulledAfterDays: 90 }} }}
+    template: {{ resourceTags: {{ origin: cache }}, lifecyclePolicy: {{ expireAfterDays: 90 }} }}
     pull: {{ accounts: ["222233334444"] }}
     replicateTo: [west]
     scanType: BASIC

@@ -178,7 +178,6 @@ class _Writer:
             "defaults:",
             "  template:",
             "    imageTagMutability: MUTABLE # ECR refreshes cached tags by moving them",
-            "    lifecyclePolicy: { expireUnpulledAfterDays: 90 } # the next pull imports an image again",
             "",
             "registries:",
         )
@@ -261,6 +260,10 @@ class _Writer:
             yield "    upstreams: # by repository prefix: what images here begin with"
             for rule in self._draft.upstreams:
                 yield from self._upstream(rule, place)
+            if all(self._pulls_through(rule, place) for rule in self._draft.upstreams):
+                yield "    template:"
+                yield "      # Days after the import; ECR cannot count from the last pull. The next pull by tag imports it again."
+                yield "      lifecyclePolicy: { expireAfterDays: 90 }"
         if main and self._draft.replicas:
             yield "    replicateTo:"
             yield from (f"      - {_scalar(self._names[to])}" for to in self._draft.replicas)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from ..ecr.lifecycle import LifecyclePolicy, LifecycleRule
+from ..ecr.lifecycle import EXPIRE_BY_LAST_PULL, LifecyclePolicy, LifecycleRule
 from ..errors import UserError
 from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_platform, check_prefix
 
@@ -82,19 +82,28 @@ SecretName = Annotated[
 
 
 class Lifecycle(Model):
-    """Which images expire. One of the two."""
+    """Which images expire or are archived. Give one of the two keys."""
 
-    expire_unpulled_after_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Days since the last pull after which an image expires."
+    expire_after_days: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Days after its import when an image expires, whether it is pulled or not; "
+        "the next pull by tag imports it again.",
     )
     rules: list[dict[str, Any]] | None = Field(
         None, description="Rules in the words of ECR's lifecycle policies: rulePriority, selection, action."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_last_pull(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "expireUnpulledAfterDays" in given:
+            raise UserError(f"expireUnpulledAfterDays is not possible: {EXPIRE_BY_LAST_PULL} (expireAfterDays)")
+        return given
+
     @model_validator(mode="after")
     def _one_of_two(self) -> Lifecycle:
-        if (self.expire_unpulled_after_days is None) == (self.rules is None):
-            raise UserError("give one of 'expireUnpulledAfterDays' and 'rules'")
+        if (self.expire_after_days is None) == (self.rules is None):
+            raise UserError("give one of 'expireAfterDays' and 'rules'")
         self.policy()
         return self
 
@@ -103,8 +112,8 @@ class Lifecycle(Model):
 
         :raises UserError: when ECR would refuse it.
         """
-        if self.expire_unpulled_after_days is not None:
-            return LifecyclePolicy.expire_unpulled(days=self.expire_unpulled_after_days)
+        if self.expire_after_days is not None:
+            return LifecyclePolicy.expire_after(days=self.expire_after_days)
         return LifecyclePolicy([LifecycleRule.from_json(rule) for rule in self.rules or ()])
 
 
