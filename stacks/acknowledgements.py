@@ -43,7 +43,7 @@ def acknowledge_day_two(scope: IConstruct) -> None:
 
     :param scope: the construct.
     """
-    registry = CacheRegistry.of(scope).repositories(ROOT)
+    registry = CacheRegistry.of(scope).arn_for_repositories(ROOT)
     _acknowledge(scope, {_wildcard(resource): _EVERYTHING for resource in ("*", registry)})
 
 

@@ -75,7 +75,7 @@ class ClusterStack(cdk.Stack):
             )
         if cluster.endpoints is not None:
             _make_endpoints(self, cluster.endpoints)
-        acknowledge(policy, repositories=["*", *(there.repositories(prefix) for prefix in registry.prefixes)])
+        acknowledge(policy, repositories=["*", *(there.arn_for_repositories(prefix) for prefix in registry.prefixes)])
         for name, message in cluster.warnings.items():
             cdk.Annotations.of(self).add_warning_v2(f"cdk-ecr-pull-through-cache:{name}", message)
 

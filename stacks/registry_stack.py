@@ -79,13 +79,13 @@ class RegistryStack(cdk.Stack):
             self,
             "AwsSolutions-ECR1",
             "AwsSolutions-SMG4",
-            repositories=["*", *(here.repositories(p) for p in sorted(prefixes)), *self._upstream_repositories()],
+            repositories=["*", *(here.arn_for_repositories(p) for p in sorted(prefixes)), *self._upstream_repositories()],
         )
 
     def _upstream_repositories(self) -> list[str]:
         """Patterns of the repositories that roles for private ECR upstreams read."""
         return [
-            CacheRegistry(account=up.account, region=up.region).repositories(cache.cached.upstream_repository_prefix)
+            CacheRegistry(account=up.account, region=up.region).arn_for_repositories(cache.cached.upstream_repository_prefix)
             for cache in self._plan.pulled_through.values()
             if (up := cache.cached.upstream).account and up.region
         ]

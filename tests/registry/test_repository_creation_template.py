@@ -115,19 +115,19 @@ def test_a_template_may_lie_below_another_but_not_twice(stack):
 SETTINGS_REFUSED = {
     "exclusions without the setting": (
         {"mutability_exclusions": ("a",)},
-        "the tag mutability MUTABLE is given with 1 exclusions",
+        "the tag mutability MUTABLE is given with 1 exclusion filters",
     ),
     "the setting without exclusions": (
         {"image_tag_mutability": ecr.TagMutability.MUTABLE_WITH_EXCLUSION},
-        "the tag mutability MUTABLE_WITH_EXCLUSION is given with 0 exclusions",
+        "the tag mutability MUTABLE_WITH_EXCLUSION is given with 0 exclusion filters",
     ),
     "six exclusions": (
         {"image_tag_mutability": ecr.TagMutability.MUTABLE_WITH_EXCLUSION, "mutability_exclusions": tuple("abcdef")},
-        "6 mutability exclusions are given; at most 5",
+        "6 exclusion filters are given; at most 5",
     ),
     "a pattern with a blank": (
         {"image_tag_mutability": ecr.TagMutability.MUTABLE_WITH_EXCLUSION, "mutability_exclusions": ("a b",)},
-        "the mutability exclusion 'a b' is not a tag pattern",
+        "the exclusion filter 'a b' is not a tag pattern",
     ),
 }
 

@@ -70,7 +70,7 @@ class NodePullPolicy(Construct):
             raise error_at(scope, id, str(error)) from None
 
         super().__init__(scope, id)
-        resources = [registry.repositories(prefix) for prefix in prefixes]
+        resources = [registry.arn_for_repositories(prefix) for prefix in prefixes]
         self.policy = iam.ManagedPolicy(
             self,
             "Resource",

@@ -7,19 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
-from ..ecr import quotas
+from ..ecr import quotas, secrets
 from ..errors import UserError
 from ..images import REGIONS, CachedUpstream, overlaps, partition_of
 from .models import Cluster, Document, Registry, Template, UpstreamRule
 from .plan import Environment
 from .source import Place, Problem
-
-_SECRET_NAME = re.compile(r"(?:ecr-pullthroughcache/)?[a-zA-Z0-9/_+=.@-]{1,400}", re.ASCII)
-_SECRET_ARN = re.compile(
-    r"arn:[\w-]+:secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):secret:"
-    r"ecr-pullthroughcache/[a-zA-Z0-9/_+=.@-]+-[a-zA-Z0-9]{6}",
-    re.ASCII,
-)
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
@@ -140,24 +133,18 @@ def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Enviro
 
 
 def _secret(place: Place, given: str, environment: Environment, *, named: bool) -> Iterator[Problem]:
-    if named and not given.startswith("arn:"):
-        if not _SECRET_NAME.fullmatch(given):
-            yield Problem(
-                place=place,
-                message=f"{given!r} is not the name of a secret; allowed are letters, digits and '/_+=.@-'",
-            )
+    try:
+        if named and not given.startswith("arn:"):
+            secrets.check_name(given)
+            return
+        arn = secrets.check_complete_arn(given)
+    except UserError as error:
+        yield Problem(place=place, message=str(error))
         return
-    match = _SECRET_ARN.fullmatch(given)
-    if match is None:
+    if (arn.account, arn.region) != (environment.account, environment.region):
         yield Problem(
             place=place,
-            message=f"{given!r} is not the complete ARN of a secret that ECR reads; "
-            "its name begins with 'ecr-pullthroughcache/', and '-' and six characters follow the name",
-        )
-    elif (match["account"], match["region"]) != (environment.account, environment.region):
-        yield Problem(
-            place=place,
-            message=f"the secret lies in {match['account']}/{match['region']}; "
+            message=f"the secret lies in {arn.account}/{arn.region}; "
             f"a rule reads secrets of its own account and Region, {environment}",
         )
 

@@ -9,8 +9,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..ecr import permissions
-from ..images import ROOT, partition_of
+from ..ecr import permissions, statements
+from ..ecr.registry import EcrRegistry
+from ..ecr.statements import Importable, Who
+from ..images import ROOT
 from ..operations.checking import ExpectedNodes, ExpectedRegistry, ExpectedRule, ExpectedTemplate
 
 if TYPE_CHECKING:
@@ -36,9 +38,7 @@ def expectation(plan: RegistryPlan) -> ExpectedRegistry:
                 upstream_url=cache.cached.upstream.url,
                 upstream_prefix=cache.cached.upstream_repository_prefix,
                 credentials=cache.credentials,
-                role=f"arn:{_partition(plan)}:iam::{plan.environment.account}:role/{cache.role}"
-                if cache.role
-                else None,
+                role=_registry(plan).role_arn(cache.role) if cache.role else None,
             )
             for prefix, cache in plan.pulled_through.items()
         ),
@@ -66,12 +66,14 @@ def expected_nodes(cluster: ClusterPlan) -> Iterator[ExpectedNodes]:
             allowed=(*permissions.AUTHENTICATE, *permissions.PULL, *(bring_in if imports else ())),
             denied=() if imports else permissions.IMPORT,
             # Simulated is one repository under each prefix; which one makes no difference.
-            resources=tuple(_repositories(registry, prefix, name="any") for prefix in registry.prefixes),
+            resources=tuple(
+                _registry(registry).arn_for_repositories(prefix, name="any") for prefix in registry.prefixes
+            ),
         )
 
 
 def _template(plan: RegistryPlan, template: Template, applied_for: frozenset[str]) -> ExpectedTemplate:
-    statements = list(_pull_statements(plan))
+    pull = statements.repository_pull(_registry(plan), _who(plan, plan.pull_accounts))
     return ExpectedTemplate(
         applied_for=applied_for,
         mutability=template.image_tag_mutability,
@@ -79,56 +81,30 @@ def _template(plan: RegistryPlan, template: Template, applied_for: frozenset[str
         encryption=template.encryption_type or ("KMS" if template.kms_key else "AES256"),
         key=template.kms_key,
         lifecycle=json.loads(template.lifecycle_policy.policy().to_text()) if template.lifecycle_policy else None,
-        policy={"Version": "2012-10-17", "Statement": statements} if statements else None,
+        policy=statements.document(pull) if pull else None,
         tags=template.resource_tags,
     )
 
 
-def _pull_statements(plan: RegistryPlan) -> Iterator[Mapping[str, Any]]:
-    actions = list(permissions.PULL)
-    if plan.pull_accounts:
-        who = _principals(plan, plan.pull_accounts)
-        yield {"Sid": "PullFromAccounts", "Effect": "Allow", "Principal": who, "Action": actions}
-    if plan.organization is not None:
-        yield {"Sid": "PullFromOrganization", "Effect": "Allow", "Action": actions, **_organization(plan.organization)}
+def _who(plan: RegistryPlan, accounts: tuple[str, ...]) -> Who:
+    return Who(accounts=accounts, organization=plan.organization)
 
 
 def _registry_policy(plan: RegistryPlan) -> Iterator[Mapping[str, Any]]:
-    cached = [_repositories(plan, prefix) for prefix in _or_root(plan.pulled_through)]
-    if plan.pulled_through:
-        allow = {"Effect": "Allow", "Action": list(permissions.IMPORT), "Resource": sorted(cached)}
-        if plan.import_accounts:
-            yield {**allow, "Principal": _principals(plan, plan.import_accounts)}
-        if plan.organization is not None:
-            yield {**allow, **_organization(plan.organization)}
-    sources = {source.account for source in plan.sources} - {plan.environment.account}
-    for account in sorted(sources):
-        arriving = sorted({*cached, *(_repositories(plan, prefix) for prefix in plan.replicated)})
-        yield {
-            "Effect": "Allow",
-            "Action": list(permissions.REPLICATE),
-            "Principal": _principals(plan, (account,)),
-            "Resource": arriving,
-        }
+    here = _registry(plan)
+    caches = [Importable(prefix=prefix) for prefix in _or_root(plan.pulled_through)]
+    if caches:
+        importers = _who(plan, plan.import_accounts)
+        yield from statements.registry_import(here, importers, caches, tags=plan.tags_repositories)
+    sources = [source.account for source in plan.sources]
+    for held in (plan.pulled_through, plan.replicated):
+        if held:
+            tags = any(cache.template.resource_tags for cache in held.values())
+            yield from statements.registry_replication(here, sources, held, tags=tags)
 
 
-def _organization(organization: str) -> Mapping[str, Any]:
-    return {"Principal": {"AWS": "*"}, "Condition": {"StringEquals": {"aws:PrincipalOrgID": organization}}}
-
-
-def _principals(plan: RegistryPlan, accounts: tuple[str, ...]) -> Mapping[str, list[str]]:
-    return {"AWS": [f"arn:{_partition(plan)}:iam::{account}:root" for account in sorted(set(accounts))]}
-
-
-def _repositories(plan: RegistryPlan, prefix: str, *, name: str = "*") -> str:
-    place = plan.environment
-    path = name if prefix == ROOT else f"{prefix}/{name}"
-    return f"arn:{_partition(plan)}:ecr:{place.region}:{place.account}:repository/{path}"
-
-
-def _partition(plan: RegistryPlan) -> str:
-    partition = partition_of(plan.environment.region)
-    return partition.name if partition else "aws"
+def _registry(plan: RegistryPlan) -> EcrRegistry:
+    return EcrRegistry(account=plan.environment.account, region=plan.environment.region)
 
 
 def _or_root(*prefixes: Mapping[str, Any]) -> frozenset[str]:

@@ -105,8 +105,8 @@ class OperationsFunction(Construct):
         """
         on = {
             On.EVERYTHING: ["*"],
-            On.REGISTRY: [registry.repositories(ROOT)],
-            On.REPOSITORIES: [registry.repositories(prefix) for prefix in repository_prefixes],
+            On.REGISTRY: [registry.arn_for_repositories(ROOT)],
+            On.REPOSITORIES: [registry.arn_for_repositories(prefix) for prefix in repository_prefixes],
             On.KEYS: [key.key_arn for key in encryption_keys],
         }
         for statement in actions_of(verb, options):

@@ -200,8 +200,8 @@ class CacheDashboard(Construct):
             environment={PREFIXES: json.dumps(prefixes)},
         )
         registry = CacheRegistry.of(self)
-        measure.allow("ecr:DescribeRepositories", on=registry.repositories(ROOT))
-        measure.allow("ecr:DescribeImages", on=[registry.repositories(prefix) for prefix in prefixes])
+        measure.allow("ecr:DescribeRepositories", on=registry.arn_for_repositories(ROOT))
+        measure.allow("ecr:DescribeImages", on=[registry.arn_for_repositories(prefix) for prefix in prefixes])
         measure.allow("ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas", on="*")
         return measure
 

@@ -5,31 +5,37 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 """
 
 AUTHENTICATE = ("ecr:GetAuthorizationToken",)
-"""To obtain a registry token; AWS allows no narrower resource than ``*``."""
+"""To sign in to a registry; AWS allows no narrower resource than ``*``."""
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-"""To pull what a repository holds."""
+"""To pull an image that a repository holds."""
 
 IMPORT = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 """To let a pull import an image that is not cached yet, into a repository that may not exist yet."""
+
+CREATE = ("ecr:CreateRepository",)
+"""To create the repository of an image that is imported for the first time."""
+
+IMPORT_INTO_KNOWN = ("ecr:BatchImportUpstreamImage",)
+"""``IMPORT`` without the permission to create repositories."""
 
 TAG = ("ecr:TagResource",)
 """Needed besides ``IMPORT`` where the creation template sets resource tags."""
 
 REPLICATE = ("ecr:CreateRepository", "ecr:ReplicateImage")
-"""What a replication destination grants its source.
+"""To replicate images; the destination grants them to its source.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions-create-replication.html
 """
 
 CREATION_TEMPLATE = ("ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource")
-"""What the custom role of a repository creation template may do.
+"""Permissions of the custom role of a repository creation template.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates-iam.html
 """
 
 CREATION_TEMPLATE_KEY = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")
-"""What the custom role of a repository creation template may do with the key."""
+"""Permissions of that role on the customer managed key."""
 
 READ_ECR_UPSTREAM = (
     "ecr:BatchGetImage",
@@ -37,7 +43,8 @@ READ_ECR_UPSTREAM = (
     "ecr:GetDownloadUrlForLayer",
     "ecr:GetImageCopyStatus",
 )
-"""What a rule's custom role may do in the private ECR registry that is its upstream.
+"""To read a private ECR registry that is an upstream: permissions of the rule's custom role, and of the upstream's policy
+where it lies in another account.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-private.html
 """
@@ -49,7 +56,4 @@ WRITE_ECR_CACHE = (
     "ecr:PutImage",
     "ecr:UploadLayerPart",
 )
-"""What a rule's custom role may do in the cache itself, from the same page."""
-
-SECRET_PREFIX = "ecr-pullthroughcache/"  # noqa: S105 - it is the beginning of a name
-"""What the name of a secret with upstream credentials must begin with."""
+"""Permissions of the rule's custom role on the cache, from the same page."""

@@ -12,8 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..ecr import quotas
-from ..ecr.permissions import SECRET_PREFIX
+from ..ecr import quotas, secrets
 from ..errors import UserError
 from ..images import ROOT
 from .aws import AwsError, SignedOut, call, paginate, to_aws_error
@@ -21,9 +20,6 @@ from .backfilling import Backfiller, Change, Failed, template_of
 from .parallel import THREADS, in_order
 from .policies import allows, same
 
-PLACEHOLDER = "replace-me"
-"""User name of a secret that was made and never written to."""
-_KEYS = {"username", "accessToken"}
 _DEPLOY = "deploy the stack of its registry"
 _ROLE = (
     "CloudFormation cannot change it, ecr-pull-through check --fix does; a stack that was deployed with another role must "
@@ -345,7 +341,7 @@ class Checker:
         if rule.credentials is None:
             return
         given = rule.credentials
-        name = given if given.startswith(("arn:", SECRET_PREFIX)) else SECRET_PREFIX + given
+        name = given if secrets.parse_arn(given) else secrets.full_name(given)
         secret = self._secret("describe_secret", name)
         text = None
         if secret is not None and self._read_secrets and not secret.get("DeletedDate"):
@@ -573,8 +569,8 @@ def _shape(name: str, text: str) -> str | None:
         value = json.loads(text)
     except ValueError:
         value = None
-    if not isinstance(value, dict) or not set(value) >= _KEYS:
+    if not isinstance(value, dict) or not set(value) >= secrets.KEYS:
         return f"its secret {name} does not have the JSON keys username and accessToken"
-    if value["username"] == PLACEHOLDER:
+    if value["username"] == secrets.PLACEHOLDER:
         return f"its secret {name} was made and never written to; put the user name and the token into it"
     return None

@@ -8,17 +8,15 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ..ecr import permissions
+from ..ecr import permissions, secrets
+from ..ecr.registry import EcrRegistry
 from ..errors import UserError
-from ..images import ROOT, partition_of
-
-_ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}", re.ASCII)
+from ..images import ROOT
 
 
 class On(Enum):
@@ -87,31 +85,19 @@ class Place:
 
     def resources(self, on: On) -> list[str]:
         """ARNs, or patterns of them."""
-        partition = partition_of(self.region)
-        aws = f"arn:{partition.name if partition else 'aws'}"
-        here = f"{aws}:ecr:{self.region}:{self.account}:repository/"
-        there = [f"{aws}:ecr:{region}:{account}:repository/" for account, region in self.replicate_to]
-        below = ["*" if prefix == ROOT else f"{prefix}/*" for prefix in self.prefixes]
+        here = EcrRegistry(account=self.account, region=self.region)
+        there = [EcrRegistry(account=account, region=region) for account, region in self.replicate_to]
         return {
             On.EVERYTHING: ["*"] if self.registry else [],
-            On.REGISTRY: [f"{here}*"] if self.registry else [],
-            On.REPOSITORIES: [here + path for path in below],
-            On.REPLICAS: [registry + path for registry in there for path in below],
-            On.SECRETS: [self._secret(aws, secret) for secret in self.secrets],
+            On.REGISTRY: [here.arn_for_repositories(ROOT)] if self.registry else [],
+            On.REPOSITORIES: [here.arn_for_repositories(prefix) for prefix in self.prefixes],
+            On.REPLICAS: [to.arn_for_repositories(prefix) for to in there for prefix in self.prefixes],
+            On.SECRETS: [secrets.arn_pattern(here, secret) for secret in self.secrets],
             On.KEYS: list(self.keys),
             # A role is written down without its path, and stands in its ARN with it.
-            On.NODE_ROLES: [
-                f"{aws}:iam::{self.account}:role/{path}{role}" for role in self.node_roles for path in ("", "*/")
-            ],
-            On.UPSTREAM_ROLES: [f"{aws}:iam::{self.account}:role/{role}" for role in self.upstream_roles],
+            On.NODE_ROLES: [here.role_arn(path + role) for role in self.node_roles for path in ("", "*/")],
+            On.UPSTREAM_ROLES: [here.role_arn(role) for role in self.upstream_roles],
         }[on]
-
-    def _secret(self, aws: str, secret: str) -> str:
-        """ARN of a secret: Secrets Manager ends it with a hyphen and six characters that nobody knows before."""
-        if secret.startswith("arn:"):
-            return secret if _ARN_SUFFIX.fullmatch(secret[-7:]) else f"{secret}-??????"
-        name = permissions.SECRET_PREFIX + secret.removeprefix(permissions.SECRET_PREFIX)
-        return f"{aws}:secretsmanager:{self.region}:{self.account}:secret:{name}-??????"
 
 
 _OCI = "https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html"

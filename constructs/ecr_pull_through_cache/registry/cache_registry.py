@@ -1,4 +1,4 @@
-"""A private ECR registry as a value: where it is, and the names that follow from that."""
+"""A private ECR registry as constructs know it: its account and Region may be tokens."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from aws_cdk import Aws
 from constructs import IConstruct
 
 from .._place import is_unresolved, place_of
-from ..images import ROOT, EcrHost, partition_of
+from ..ecr.registry import EcrRegistry
+from ..images import EcrHost, partition_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheRegistry:
+class CacheRegistry(EcrRegistry):
     """The private ECR registry of an account in a Region; tokens are welcome for both.
 
     :param account: 12 digits, or a token.
     :param region: for example ``eu-west-1``, or a token.
     """
-
-    account: str
-    region: str
 
     @classmethod
     def of(cls, scope: IConstruct) -> CacheRegistry:
@@ -46,22 +44,3 @@ class CacheRegistry:
     def environment(self) -> str:
         """Account and Region in one text, as CDK writes them."""
         return f"aws://{self.account}/{self.region}"
-
-    def repositories(self, prefix: str) -> str:
-        """ARN pattern of every repository under a prefix.
-
-        :param prefix: a repository prefix, or ``ROOT`` for every repository of the registry.
-        """
-        path = "*" if prefix == ROOT else f"{prefix}/*"
-        return f"arn:{self.partition}:ecr:{self.region}:{self.account}:repository/{path}"
-
-    def image_uri(self, prefix: str, repository: str, *, tag: str | None = None, digest: str | None = None) -> str:
-        """The reference of a cached image.
-
-        :param prefix: the repository prefix, or ``ROOT``.
-        :param repository: path of the upstream repository below what the prefix stands for.
-        :param tag: tag, ``latest`` being what registries take for none.
-        :param digest: digest with its algorithm.
-        """
-        path = repository if prefix == ROOT else f"{prefix}/{repository}"
-        return f"{self.host}/{path}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"

@@ -10,9 +10,10 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
-from .._checks import check_account, error_at
+from .._checks import error_at
 from .._place import group, place_of, settle
 from ..ecr import permissions
+from ..ecr.statements import Importable, registry_import
 from ..errors import UserError
 from ..images import ROOT, CacheMapping, PinnedByDigest, Upstream
 from .cache_registry import CacheRegistry
@@ -184,8 +185,11 @@ class PullThroughCache(Construct):
     def _open_registry(self, replicated_from: Sequence[str]) -> RegistryPolicy | None:
         prefixes = (ROOT,) if ROOT in self.rules else tuple(self.rules)
         if self.importers:
-            RegistryPolicy.of(self).grant_import(*self.importers.principals, repository_prefixes=prefixes)
-        open_to_sources(self, replicated_from, prefixes)
+            caches = [Importable(prefix=prefix) for prefix in prefixes]
+            RegistryPolicy.of(self).add_statements(
+                registry_import(self.registry, self.importers, caches, tags=self.tags_repositories)
+            )
+        open_to_sources(self, replicated_from, prefixes, tags_repositories=self.tags_repositories)
         others = bool(self.importers) or bool(_other_accounts(self, replicated_from))
         return RegistryPolicy.of(self) if others else None
 
@@ -238,7 +242,8 @@ class ReplicaRegistry(Construct):
         """The repository creation template of each prefix."""
         self.replication = replicate(self, replicate_to, tuple(self.templates))
         """The replication configuration, if images are copied anywhere."""
-        open_to_sources(self, replicated_from, tuple(self.templates))
+        tagged = any(template.settings.resource_tags for template in self.templates.values())
+        open_to_sources(self, replicated_from, tuple(self.templates), tags_repositories=tagged)
 
 
 def replicate(
@@ -272,30 +277,36 @@ def make_templates(
     :param applied_for: what creates the repositories.
     """
     parent = group(scope, "Templates")
+    registry = CacheRegistry.of(scope)
     return {
         prefix: RepositoryCreationTemplate(
             parent,
             prefix,
             prefix=prefix,
             applied_for=applied_for,
-            settings=replace(chosen, repository_policy=pullers.repository_policy(chosen.repository_policy)),
+            settings=replace(chosen, repository_policy=pullers.repository_policy(registry, chosen.repository_policy)),
             description="Repositories of the pull through cache",
         )
         for prefix, chosen in settings.items()
     }
 
 
-def open_to_sources(scope: Construct, accounts: Sequence[str], prefixes: Sequence[str]) -> None:
+def open_to_sources(
+    scope: Construct, accounts: Sequence[str], prefixes: Sequence[str], *, tags_repositories: bool
+) -> None:
     """Let registries of other accounts replicate into the one of a construct.
 
     :param scope: any construct of the stack.
     :param accounts: the sources' accounts; the stack's own needs no permission.
-    :param prefixes: repository prefixes that may come.
-    :raises UserError: when an account is not one.
+    :param prefixes: repository prefixes of the replicas.
+    :param tags_repositories: whether a creation template sets resource tags on the replicas' repositories.
+    :raises UserError: when the form of an account is wrong.
     """
-    for account in _other_accounts(scope, accounts):
-        check_account(account)
-        RegistryPolicy.of(scope).grant_replication(account, repository_prefixes=prefixes)
+    others = _other_accounts(scope, accounts)
+    if others:
+        RegistryPolicy.of(scope).grant_replication(
+            *others, repository_prefixes=prefixes, tags_repositories=tags_repositories
+        )
 
 
 def _other_accounts(scope: Construct, accounts: Sequence[str]) -> list[str]:

@@ -57,7 +57,7 @@ class IPullThroughCacheRule(Construct):
     @property
     def repository_arn_pattern(self) -> str:
         """ARN pattern of the repositories that the rule fills."""
-        return self.registry.repositories(self.repository_prefix)
+        return self.registry.arn_for_repositories(self.repository_prefix)
 
     def image_uri(self, repository: str, *, tag: str | None = None, digest: str | None = None) -> str:
         """The reference of a cached image.
@@ -213,7 +213,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
             description=f"Lets Amazon ECR pull images of {upstream.url} into the cache",
         )
         below = self.cached.upstream_repository_prefix
-        source = CacheRegistry(account=upstream.account, region=upstream.region).repositories(below)
+        source = CacheRegistry(account=upstream.account, region=upstream.region).arn_for_repositories(below)
         role.add_to_policy(
             iam.PolicyStatement(sid="ReadUpstream", actions=list(permissions.READ_ECR_UPSTREAM), resources=[source])
         )

@@ -1,9 +1,8 @@
-"""The settings of the repositories that ECR creates by itself under a prefix."""
+"""Repository creation templates: the settings of the repositories that ECR creates by itself under a prefix."""
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,7 +16,7 @@ from constructs import Construct
 
 from .._checks import claim_prefix, error_at
 from .._place import stack_of
-from ..ecr import permissions
+from ..ecr import permissions, statements, templates
 from ..ecr.lifecycle import LifecyclePolicy
 from ..errors import UserError
 from ..images import check_prefix
@@ -26,14 +25,9 @@ from .cache_registry import CacheRegistry
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
-LONGEST_PREFIX = 256
-MOST_EXCLUSIONS = 5
-
-_EXCLUSION = re.compile(r"[0-9a-zA-Z._*-]{1,128}", re.ASCII)
-
 
 class AppliedFor(Enum):
-    """What creates the repositories that a template is for."""
+    """How the repositories come about that a template is for."""
 
     PULL_THROUGH_CACHE = "PULL_THROUGH_CACHE"
     REPLICATION = "REPLICATION"
@@ -42,15 +36,17 @@ class AppliedFor(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class CreationTemplateSettings:
-    """What repositories are created with.
+    """Settings of the repositories that ECR creates by itself.
 
-    :param image_tag_mutability: whether tags may move. ECR refreshes cached tags by moving them, so a cache needs mutable ones.
+    :param image_tag_mutability: whether tags may move. ECR refreshes cached tags by moving them, so a cache needs mutable
+        ones. Default: ``MUTABLE``.
     :param mutability_exclusions: patterns of the tags that are the exception, 1 to 5, for the ``…_WITH_EXCLUSION`` settings.
-    :param encryption: ``AES_256``, ``KMS`` or ``KMS_DSSE``; AES_256, or KMS where there is a key, if left out.
-    :param encryption_key: customer managed key; AWS's own key for ECR if left out.
-    :param lifecycle: which images expire or are archived; none if left out.
-    :param resource_tags: tags of the repositories.
-    :param repository_policy: who may pull besides the identities of the registry's own account.
+        Default: none.
+    :param encryption: ``AES_256``, ``KMS`` or ``KMS_DSSE``. Default: ``AES_256``, or ``KMS`` where there is a key.
+    :param encryption_key: customer managed key. Default: the key that AWS manages for ECR.
+    :param lifecycle: the images that expire or are archived. Default: none.
+    :param resource_tags: tags of the repositories. Default: none.
+    :param repository_policy: who may pull besides the identities of the registry's own account. Default: no policy.
     :raises UserError: when the parts do not go together.
     """
 
@@ -63,36 +59,30 @@ class CreationTemplateSettings:
     repository_policy: iam.PolicyDocument | None = None
 
     def __post_init__(self) -> None:
-        setting = self.image_tag_mutability
-        if setting.name.endswith("_WITH_EXCLUSION") != bool(self.mutability_exclusions):
-            raise UserError(
-                f"the tag mutability {setting.name} is given with {len(self.mutability_exclusions)} exclusions; "
-                f"exclusions, 1 to {MOST_EXCLUSIONS} of them, go with a setting that ends in _WITH_EXCLUSION"
-            )
-        if len(self.mutability_exclusions) > MOST_EXCLUSIONS:
-            raise UserError(
-                f"{len(self.mutability_exclusions)} mutability exclusions are given; at most {MOST_EXCLUSIONS} are allowed"
-            )
-        for pattern in self.mutability_exclusions:
-            if not _EXCLUSION.fullmatch(pattern) or pattern.count("*") > 2:
-                raise UserError(
-                    f"the mutability exclusion {pattern!r} is not a tag pattern; allowed are 1 to 128 letters, digits, "
-                    "'.', '_', '-' and at most two '*'"
-                )
-        if self.encryption_key is not None and self.encryption_type == "AES256":
-            raise UserError("an encryption key is given with AES_256; a key goes with KMS or KMS_DSSE")
+        # Asked for here so that settings which do not go together are refused where they are written.
+        _ = self.values
+
+    @functools.cached_property
+    def values(self) -> templates.TemplateSettings:
+        """The same settings in the words of the API, without the repository policy."""
+        return templates.TemplateSettings(
+            image_tag_mutability=self.image_tag_mutability.name,
+            exclusion_filters=self.mutability_exclusions,
+            encryption_type=self.encryption.value if self.encryption is not None else None,
+            kms_key=self.encryption_key.key_arn if self.encryption_key is not None else None,
+            lifecycle=self.lifecycle,
+            resource_tags=self.resource_tags,
+        )
 
     @property
     def encryption_type(self) -> str:
         """The service's word for the encryption: ``AES256``, ``KMS`` or ``KMS_DSSE``."""
-        if self.encryption is not None:
-            return self.encryption.value
-        return "AES256" if self.encryption_key is None else "KMS"
+        return self.values.encryption
 
     @property
     def needs_role(self) -> bool:
-        """Whether ECR needs a role to apply this: for tags and for KMS its service-linked role is not enough."""
-        return bool(self.resource_tags) or self.encryption_type != "AES256"
+        """Whether ECR needs a role to create repositories: its service-linked role can neither tag nor use KMS."""
+        return self.values.needs_role
 
 
 @functools.cache
@@ -111,10 +101,10 @@ class RepositoryCreationTemplate(Construct):
     :param scope: parent.
     :param id: id below the parent.
     :param prefix: repository prefix, 2 to 256 characters, or ``ROOT``.
-    :param applied_for: what creates the repositories; pull through cache alone if left out.
-    :param settings: what the repositories are created with; ECR's own defaults if left out.
-    :param description: at most 256 characters.
-    :param role: role that ECR assumes for tags and KMS; made, with the permissions it needs, if left out and needed.
+    :param applied_for: how the repositories come about. Default: by pull through cache alone.
+    :param settings: settings of the repositories. Default: ECR's own.
+    :param description: at most 256 characters. Default: none.
+    :param role: role that ECR assumes for tags and KMS. Default: one with the permissions it needs, where one is needed.
     :raises UserError: when the prefix is not ECR's or has a template already.
     """
 
@@ -130,7 +120,7 @@ class RepositoryCreationTemplate(Construct):
         role: iam.IRole | None = None,
     ) -> None:
         try:
-            self_prefix = check_prefix(prefix, longest=LONGEST_PREFIX)
+            self_prefix = check_prefix(prefix, longest=templates.LONGEST_PREFIX)
         except UserError as error:
             raise error_at(scope, id, str(error)) from None
         if not applied_for:
@@ -143,7 +133,7 @@ class RepositoryCreationTemplate(Construct):
         self.prefix = self_prefix
         """The repository prefix, ``ROOT`` for what no other template matches."""
         self.settings = settings or CreationTemplateSettings()
-        """What the repositories are created with."""
+        """The settings of the repositories."""
         self.role = role or (self._make_role(scope) if self.settings.needs_role else None)
         """The role that ECR assumes, if it needs one."""
         self.resource = self._make_resource(scope, tuple(dict.fromkeys(applied_for)), description)
@@ -192,13 +182,8 @@ class RepositoryCreationTemplate(Construct):
             assumed_by=_ecr(),
             description=f"Lets Amazon ECR create repositories under {self.prefix} with tags and encryption",
         )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                sid="CreateRepositories",
-                actions=list(permissions.CREATION_TEMPLATE),
-                resources=[CacheRegistry.of(scope).repositories(self.prefix)],
-            )
-        )
+        for statement in statements.template_role(CacheRegistry.of(scope), self.prefix):
+            role.add_to_policy(iam.PolicyStatement.from_json(statement))
         if self.settings.encryption_key is not None:
             self.settings.encryption_key.grant(role, *permissions.CREATION_TEMPLATE_KEY)
         return role

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, RemovalPolicy
@@ -12,15 +11,11 @@ from constructs import Construct
 
 from .._checks import error_at
 from .._place import is_unresolved, place_of
+from ..ecr import secrets
+from ..errors import UserError
 
 if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
-
-NAME_PREFIX = "ecr-pullthroughcache/"
-"""What the name of the secret must begin with."""
-
-_NAME = re.compile(r"ecr-pullthroughcache/[a-zA-Z0-9/_+=.@-]+", re.ASCII)
-_SECRET_ARN = re.compile(r"arn:[\w-]+:secretsmanager:(?P<region>[^:]*):(?P<account>\d*):secret:(?P<name>.+)", re.ASCII)
 
 
 class UpstreamCredentials(Construct):
@@ -39,18 +34,15 @@ class UpstreamCredentials(Construct):
     :param scope: parent.
     :param id: id below the parent.
     :param name: name of the secret, with or without the leading ``ecr-pullthroughcache/``.
-    :param description: what the secret is for.
-    :raises UserError: when the name is not one that ECR reads.
+    :param description: purpose of the secret. Default: a text that says so.
+    :raises UserError: when Secrets Manager or ECR would refuse the name.
     """
 
     def __init__(self, scope: Construct, id: str, *, name: str, description: str | None = None) -> None:
-        full_name = name if is_unresolved(name) or name.startswith(NAME_PREFIX) else NAME_PREFIX + name
-        if not is_unresolved(name) and not _NAME.fullmatch(full_name):
-            raise error_at(
-                scope,
-                id,
-                f"{name!r} is not a name for the secret; allowed are letters, digits and '/_+=.@-' after {NAME_PREFIX!r}",
-            )
+        try:
+            full_name = name if is_unresolved(name) else secrets.check_name(name)
+        except UserError as error:
+            raise error_at(scope, id, str(error)) from None
         # It loads aws_ec2, which takes longer than all the rest of a synthesis without secrets.
         from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -61,7 +53,7 @@ class UpstreamCredentials(Construct):
             secret_name=full_name,
             description=description or "Credentials with which Amazon ECR pulls from an upstream registry",
             generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template=json.dumps({"username": "replace-me"}),
+                secret_string_template=json.dumps({"username": secrets.PLACEHOLDER}),
                 generate_string_key="accessToken",
             ),
             removal_policy=RemovalPolicy.RETAIN,
@@ -82,12 +74,11 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
             "managed key aws/secretsmanager only, so leave encryption_key out",
         )
     name = secret.secret_name
-    if not is_unresolved(name) and not _NAME.fullmatch(name):
-        raise error_at(
-            scope,
-            id,
-            f"the credentials are in the secret {name!r}; ECR reads secrets whose name begins with {NAME_PREFIX!r}",
-        )
+    if not is_unresolved(name):
+        try:
+            secrets.check_reads(name)
+        except UserError as error:
+            raise error_at(scope, id, str(error)) from None
     _check_place(scope, id, secret.secret_arn)
     if secret.secret_full_arn is None:
         Annotations.of(scope).add_warning_v2(
@@ -98,13 +89,13 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
 
 
 def _check_place(scope: Construct, id: str, arn: str) -> None:
-    match = None if is_unresolved(arn) else _SECRET_ARN.fullmatch(arn)
-    if match is None:
+    parts = None if is_unresolved(arn) else secrets.parse_arn(arn)
+    if parts is None:
         return
     here = place_of(scope)
     for what, given, expected in (
-        ("Region", match["region"], here.region),
-        ("account", match["account"], here.account),
+        ("Region", parts.region, here.region),
+        ("account", parts.account, here.account),
     ):
         if not is_unresolved(expected) and given != expected:
             raise error_at(
