@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ecr_pull_through_cache.cli.warm import _proxy
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations.journal import Journal
+from ecr_pull_through_cache.operations.proxies import proxy_for
 from ecr_pull_through_cache.operations.registry import RateLimit, RegistryClient, RegistryError, Retries
 from ecr_pull_through_cache.operations.warming import Warmer, WarmOptions
 from tests.real.registries import INDEX, TOKEN, Cache, cache
@@ -118,7 +118,7 @@ class TestReferrers:
         names = {suffix: f"{digest.replace(':', '-')}{suffix}" for suffix in ("", ".sig")}
         stage.upstream.image("team/signed", names[".sig"], ("linux/amd64",))
         bill = stage.upstream.image("team/signed", "bill", ("linux/amd64",))
-        entry = {"mediaType": INDEX, "digest": bill, "size": 1}
+        entry = {"mediaType": INDEX, "digest": bill}
         stage.upstream.manifest(
             "team/signed", names[""], {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
         )
@@ -177,7 +177,7 @@ PERMANENT = {
     "429": "the rate limit was met and did not pass",
     "503": "the registry answers with 503",
     "reset": "does not answer",
-    "truncated": "does not answer: ProtocolError",
+    "truncated": "does not answer: IncompleteRead",
     "wrong digest": "the registry answers with another manifest than the one with the digest",
     "403": "importing k8s/team/app-0:v0 is not allowed; it takes ecr:BatchImportUpstreamImage and ecr:CreateRepository",
 }
@@ -247,7 +247,7 @@ def test_the_environment_names_the_proxy(monkeypatch, url, environment, proxy):
         monkeypatch.delenv(name.lower(), raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert _proxy(url) == proxy
+    assert proxy_for(url) == proxy
 
 
 def test_requests_keep_to_the_rate(here):

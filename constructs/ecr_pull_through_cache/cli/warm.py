@@ -172,6 +172,7 @@ def _warmer(
 ) -> Warmer:
     from ..operations.aws import EcrLayers, EcrToken
     from ..operations.presence import EcrImages
+    from ..operations.proxies import proxy_for
     from ..operations.registry import RateLimit, RegistryClient
     from ..operations.warming import Warmer
 
@@ -179,7 +180,7 @@ def _warmer(
     token = EcrToken(here)
     client = RegistryClient(
         host, authorization=token, rate=RateLimit(rate), connections=options.concurrency, url=url,
-        proxy=_proxy(url or f"https://{host}"), ca_certs=os.environ.get("AWS_CA_BUNDLE"),
+        proxy=proxy_for(url or f"https://{host}"), ca_certs=os.environ.get("AWS_CA_BUNDLE"),
     )  # fmt: skip
     token(False)  # whoever may not have one learns it once, and not for each image
     return Warmer(
@@ -190,15 +191,6 @@ def _warmer(
         replicas=replicas.of(here, place.account, ecr) if replicas else None,
         tags=tags,
     )
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address, as boto3 finds it for AWS's own."""
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(url)
-    return None if parts.scheme == "http" or proxy_bypass(parts.netloc) else getproxies().get("https")
 
 
 @contextmanager

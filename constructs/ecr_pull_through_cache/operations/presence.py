@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .aws import call
-from .registry import Failure, RegistryError
+from .failures import Failure, RegistryError
 
 _ABSENT = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
 

@@ -5,70 +5,42 @@ https://github.com/opencontainers/distribution-spec
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from enum import Enum
-from typing import Any
-from urllib.parse import unquote
 
 import urllib3
 
 from ..errors import UserError
+from .connections import Connections, Cut
+from .failures import Failure, RegistryError, Stopped, explain
+from .oci import INDEXES, LARGEST, MANIFESTS, Malformed, Manifest, digests_of, is_digest, read_manifest, read_referrers
+from .text import printable
 
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
+__all__ = [
+    "Failure",
+    "RateLimit",
+    "RegistryClient",
+    "RegistryError",
+    "Retries",
+    "Stopped",
+    "Traffic",
+    "check_url",
+    "explain",
+]
+
+
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
-_LARGEST_MANIFEST = 4 * 1024 * 1024
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?/?", re.ASCII)
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_MOST_DIGITS = 15
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-
-
-class Failure(Enum):
-    """Why an image is not in the cache, in its user's words."""
-
-    NO_SUCH_IMAGE = "no such image"
-    UPSTREAM_CREDENTIALS = "upstream credentials"
-    UPSTREAM_RATE_LIMIT = "the upstream's rate limit"
-    RATE_LIMIT = "ECR's rate limit"
-    NOT_ALLOWED = "import not allowed"
-    QUOTA = "quota"
-    PINNED_BY_DIGEST = "pinned by digest"
-    NOT_COMPLETE = "not complete yet"
-    NO_ANSWER = "no answer"
-    SIGNED_OUT = "signed out of AWS"
-    OTHER = "other"
-
-
-class RegistryError(UserError):
-    """A registry did not answer with what was asked for, after all tries.
-
-    :param reason: a sentence for people.
-    :param status: HTTP status, 0 where there was no answer.
-    :param failure: what kind of reason it is.
-    """
-
-    def __init__(self, reason: str, *, status: int = 0, failure: Failure = Failure.OTHER) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.failure = failure
-
-
-class Stopped(UserError):
-    """A run was told to stop before this was done."""
 
 
 @dataclass(frozen=True)
@@ -119,33 +91,6 @@ class RateLimit:
         return at - now
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest, or an index of manifests.
-
-    :param digest: its digest.
-    :param media_type: its media type.
-    :param content: what it says.
-    :param size: bytes that came over the wire.
-    """
-
-    digest: str
-    media_type: str
-    content: Mapping[str, Any]
-    size: int
-
-    @property
-    def is_index(self) -> bool:
-        """Whether it lists manifests of several platforms."""
-        return self.media_type in INDEXES
-
-    @property
-    def blobs(self) -> tuple[str, ...]:
-        """Digests of configuration and layers."""
-        parts = [self.content.get("config"), *self.content.get("layers", ())]
-        return tuple(dict.fromkeys(part["digest"] for part in parts if part))
-
-
 @dataclass
 class Traffic:
     """What went over the wire.
@@ -181,7 +126,8 @@ class RegistryClient:
     :param url: where it is reached, if not under its own host: a proxy's or an endpoint's ``https://HOST[:PORT]``.
     :param proxy: the HTTP proxy on the way there, ``http://[USER:PASSWORD@]HOST:PORT``, if any.
     :param ca_certs: file of the certificates that are trusted, if not the system's.
-    :param timeout: seconds without an answer after which a try has failed.
+    :param timeout: seconds until an answer must be whole; then a try has failed.
+    :raises UserError: when the address, the proxy or the certificates cannot be used.
     """
 
     def __init__(
@@ -206,49 +152,50 @@ class RegistryClient:
         self._rate = rate or RateLimit(0)
         self._stopped = threading.Event()
         self._base = check_url(url) if url else f"{scheme}://{host}"
-        self._pool = _pool(
-            proxy, num_pools=2, maxsize=connections, timeout=urllib3.Timeout(connect=10, read=timeout), retries=False,
-            ca_certs=ca_certs,
-        )  # fmt: skip
+        self._timeout = timeout
+        self._connections = Connections(self._stopped, proxy=proxy, ca_certs=ca_certs, most=connections)
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.clear()
+        self._connections.close()
 
     def stop(self) -> None:
-        """Begin no further request and end every pause: what is not answered yet raises :class:`Stopped`."""
+        """Begin no further request, end every pause, and end what is under way within two seconds: what is not answered by
+        then raises :class:`Stopped`.
+        """
         self._stopped.set()
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest of a tag or digest.
 
-        :raises RegistryError: when it cannot be had.
+        :param repository: the repository.
+        :param reference: the tag or digest.
+        :raises RegistryError: when it cannot be had, or is no manifest.
+        :raises Stopped: when the client was stopped.
         """
-        body, headers = self._get(f"/v2/{repository}/manifests/{reference}", _ACCEPT, check=_complete(reference))
-        try:
-            content = json.loads(body)
-            if not isinstance(content, dict):
-                raise ValueError("a manifest is an object")
-        except ValueError:
-            raise RegistryError(f"the registry's answer for {repository}:{reference} is no manifest") from None
-        media_type = headers.get("Content-Type", "").partition(";")[0].strip() or content.get("mediaType", "")
-        return Manifest(_digest(body), media_type, content, len(body))
+        path = f"/v2/{repository}/manifests/{_in_path(reference)}"
+        body, headers = self._get(path, _ACCEPT, check=_complete(reference))
+        with _told(f"{repository}:{reference}"):
+            return read_manifest(body, headers.get("Content-Type", ""))
 
     def referrers(self, repository: str, digest: str) -> tuple[str, ...]:
         """Digests of what refers to a manifest, such as signatures and bills of materials.
 
+        :param repository: the repository.
+        :param digest: digest of the manifest.
         :raises RegistryError: when they cannot be had; a registry that knows of none answers with none.
+        :raises Stopped: when the client was stopped.
         """
         try:
-            body, _ = self._get(f"/v2/{repository}/referrers/{digest}", INDEXES[0])
-            listed = json.loads(body).get("manifests", [])
+            body, headers = self._get(f"/v2/{repository}/referrers/{_in_path(digest)}", INDEXES[0])
         except RegistryError as error:
             if error.status in (400, 404, 405):
                 return ()
             raise
-        except (ValueError, AttributeError):
-            return ()
-        return tuple(entry["digest"] for entry in listed if isinstance(entry, dict) and "digest" in entry)
+        with _told(f"the referrers of {repository}@{digest}"):
+            if "next" in headers.get("Link", ""):
+                raise Malformed("the list of referrers has further pages, which are not read")
+            return read_referrers(body)
 
     def _get(
         self, path: str, accept: str, check: Callable[[bytes, Mapping[str, str]], str | None] = lambda *_: None
@@ -262,7 +209,7 @@ class RegistryClient:
                 status, body, headers = self._once(
                     path, accept, renew=renewed and problem.status == 401, again=attempt > 1
                 )
-            except (urllib3.exceptions.HTTPError, OSError) as error:
+            except (urllib3.exceptions.HTTPError, OSError, Cut) as error:
                 problem = self._unanswered(error)
             else:
                 wrong = check(body, headers) if status == 200 else None
@@ -275,8 +222,7 @@ class RegistryClient:
                 if status != 200 and status not in _RETRIED and problem.failure is not Failure.UPSTREAM_RATE_LIMIT:
                     raise problem
                 asked = _retry_after(headers)
-            if attempt < self._retries.tries:
-                self._pause(self._retries.pause(attempt, asked))
+            self._pause(self._retries.pause(attempt, asked) if attempt < self._retries.tries else 0)
         raise problem
 
     def _unanswered(self, error: Exception) -> RegistryError:
@@ -290,7 +236,10 @@ class RegistryClient:
                 "AWS_CA_BUNDLE",
                 failure=Failure.NO_ANSWER,
             ) from None
-        return RegistryError(f"{self.host} does not answer: {type(error).__name__}", failure=Failure.NO_ANSWER)
+        why = f"within {self._timeout:g} seconds" if isinstance(error, Cut) else f": {type(error).__name__}"
+        return RegistryError(
+            f"{self.host} does not answer{'' if why.startswith(':') else ' '}{why}", failure=Failure.NO_ANSWER
+        )
 
     def _pause(self, seconds: float) -> None:
         if self._stopped.is_set() or (seconds > 0 and self._stopped.wait(seconds)):
@@ -301,28 +250,15 @@ class RegistryClient:
         authorization = self._authorization(renew)
         if authorization is not None:
             headers["Authorization"] = authorization
-        response = self._pool.request("GET", self._base + path, headers=headers, preload_content=False, redirect=False)
-        try:
-            body = response.read(_LARGEST_MANIFEST + 1)
-            self.traffic.count(len(body), repeated=again)
-            if len(body) > _LARGEST_MANIFEST:
-                raise RegistryError(f"{self.host} answers with more than a manifest may hold")
-            expected = response.headers.get("Content-Length")
-            if expected is not None and expected.isdigit() and int(expected) != len(body):
-                raise urllib3.exceptions.IncompleteRead(len(body), int(expected) - len(body))
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
-        return response.status, body, response.headers
-
-
-def _pool(proxy: str | None, **options: Any) -> urllib3.PoolManager:
-    if proxy is None:
-        return urllib3.PoolManager(**options)
-    authority = urllib3.util.parse_url(proxy).auth
-    headers = urllib3.make_headers(proxy_basic_auth=unquote(authority)) if authority else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+        answer = self._connections.get(self._base + path, headers, seconds=self._timeout, most=LARGEST + 1)
+        self.traffic.count(len(answer.body), repeated=again)
+        if len(answer.body) > LARGEST:
+            raise RegistryError(f"{self.host} answers with more than a manifest may hold", failure=Failure.MALFORMED)
+        expected = _number(answer.headers.get("Content-Length", ""))
+        plain = "Content-Encoding" not in answer.headers
+        if plain and expected is not None and expected != len(answer.body):
+            raise urllib3.exceptions.IncompleteRead(len(answer.body), expected - len(answer.body))
+        return answer.status, answer.body, answer.headers
 
 
 def check_url(url: str) -> str:
@@ -339,66 +275,55 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _in_path(reference: str) -> str:
+    """A tag or digest that leads nowhere else when it stands in a path.
+
+    :raises RegistryError: when it is neither.
+    """
+    if is_digest(reference) or _TAG.fullmatch(reference):
+        return reference
+    raise RegistryError(
+        f"{printable(reference, longest=100)!r} is neither a tag nor a digest by sha256 or sha512",
+        failure=Failure.MALFORMED,
+    )
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What is wrong with an answer, as an error for the image that it was asked for."""
+    try:
+        yield
+    except Malformed as error:
+        reason = f"the registry's answer for {printable(what, longest=300)} cannot be used: {error}"
+        raise RegistryError(reason, failure=Failure.MALFORMED) from None
+
+
 def _complete(reference: str) -> Callable[[bytes, Mapping[str, str]], str | None]:
     """Whether a manifest is the one that was asked for, to the byte."""
 
     def check(body: bytes, headers: Mapping[str, str]) -> str | None:
-        expected = reference if ":" in reference else headers.get("Docker-Content-Digest")
-        if expected and expected.startswith("sha256:") and _digest(body) != expected:
-            return f"the registry answers with another manifest than the one with the digest {expected}"
+        claimed = headers.get("Docker-Content-Digest", "")
+        for expected in filter(None, (reference if ":" in reference else "", claimed)):
+            if not is_digest(expected):
+                return f"the registry gives {printable(expected, longest=100)!r} for a digest, which is none"
+            if expected not in digests_of(body):
+                return f"the registry answers with another manifest than the one with the digest {expected}"
         return None
 
     return check
 
 
-def _digest(body: bytes) -> str:
-    return "sha256:" + hashlib.sha256(body).hexdigest()
+def _number(text: str) -> int | None:
+    """A number of a header: digits, and not more of them than a time or a length has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "")
-    if value.isdigit():
-        return float(value)
+    seconds = _number(value)
+    if seconds is not None:
+        return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, LookupError):
         return None
-
-
-def explain(status: int, body: bytes, path: str) -> RegistryError:
-    """An answer that is an error, as a sentence and as the kind of reason that people act on.
-
-    https://docs.aws.amazon.com/AmazonECR/latest/userguide/error-pullthroughcache.html
-    """
-    try:
-        error = json.loads(body)["errors"][0]
-        code, message = str(error.get("code", "")), str(error.get("message", ""))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        code, message = "", ""
-    name = path.removeprefix("/v2/").replace("/manifests/", ":")
-    failure, sentence = _judge(status, code, message.lower(), name)
-    said = f" ({message})" if message else ""
-    return RegistryError(f"{sentence}{said}", status=status, failure=failure)
-
-
-def _judge(status: int, code: str, message: str, name: str) -> tuple[Failure, str]:
-    upstream = "upstream" in message
-    if upstream and any(word in message for word in _TOO_MANY):
-        return Failure.UPSTREAM_RATE_LIMIT, "the upstream registry's rate limit was met and did not pass"
-    if upstream and any(word in message for word in ("auth", "credential", "secret")):
-        return Failure.UPSTREAM_CREDENTIALS, f"the upstream registry refuses the rule's credentials, or has no {name}"
-    if status == 404:
-        return Failure.NO_SUCH_IMAGE, f"there is no image {name} upstream, or its first pull may not import it"
-    if status in (401, 403):
-        return Failure.NOT_ALLOWED, (
-            f"importing {name} is not allowed; it takes ecr:BatchImportUpstreamImage and ecr:CreateRepository "
-            "under its prefix"
-        )
-    if status == 429:
-        return Failure.RATE_LIMIT, "the rate limit was met and did not pass"
-    if status == 400 and ("limit" in message or "quota" in message):
-        return Failure.QUOTA, "a quota of the registry is used up"
-    return Failure.OTHER, f"the registry answers with {status} {code}".rstrip()
-
-
-_TOO_MANY = ("toomanyrequests", "too many requests", "rate limit", "rate exceeded", "throttl")

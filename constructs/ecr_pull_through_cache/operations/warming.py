@@ -9,7 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -17,14 +17,24 @@ from typing import Protocol
 from ..errors import UserError
 from ..images import ImageReference
 from .aws import SignedOut
+from .failures import Failure, RegistryError, Stopped
 from .journal import Journal
-from .registry import Failure, Manifest, RegistryClient, RegistryError, Stopped
+from .oci import MOST_ENTRIES, Entry, Manifest, Platform
+from .registry import RegistryClient
+from .text import printable
 
 # Where signatures and bills of materials stand in registries without the referrers API, and where cosign puts them.
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
 _REFERRER_TAGS = ("", ".sig", ".att", ".sbom")
 _SILENT = 5
 """Images without an answer, one after the other, after which the registry is taken to be gone, or more if more are asked for."""
+_DEEPEST = 3
+"""How many indexes may stand in one another. Builders nest one in another at most."""
+_TICK = 0.2
+_GRACE = 1.5
+"""Seconds that what is under way has when a run is stopped."""
+_MOST_NAMED = 20
+"""How many platforms are named in one sentence."""
 
 
 class State(Enum):
@@ -82,11 +92,16 @@ class WarmOptions:
         ]
         return "".join(f" {mark}" for mark in marks)
 
-    def wants(self, platform: dict[str, str]) -> bool:
-        """Whether a platform is to be imported."""
-        name = f"{platform.get('os')}/{platform.get('architecture')}"
-        full = f"{name}/{platform['variant']}" if platform.get("variant") else name
-        return not self.platforms or name in self.platforms or full in self.platforms
+    def wants(self, platform: Platform | None) -> bool:
+        """Whether a platform is to be imported.
+
+        :param platform: the platform; ``None`` where an index does not say.
+        """
+        if not self.platforms:
+            return True
+        if platform is None:
+            return False
+        return str(platform) in self.platforms or f"{platform}/{platform.variant}" in self.platforms
 
 
 class Layers(Protocol):
@@ -221,7 +236,7 @@ class Warmer:
         return report
 
     def warm_one(self, image: str) -> Warmed:
-        """Import one image.
+        """Import one image. Whatever goes wrong is what became of this image, and of no other.
 
         :param image: its reference in the cache.
         """
@@ -229,31 +244,49 @@ class Warmer:
             digest, was_there = self._import(ImageReference.parse(image))
         except UserError as error:
             return Warmed(image=image, state=State.FAILED, reason=str(error), failure=_failure_of(error))
+        except Exception as error:
+            reason = f"an unexpected error: {type(error).__name__}: {printable(str(error), longest=200)}"
+            return Warmed(image=image, state=State.FAILED, reason=reason, failure=Failure.OTHER)
         return Warmed(image=image, state=State.DONE, digest=digest, was_there=was_there)
 
     def _results(self, images: Iterator[str], journal: Journal | None) -> Iterator[Warmed]:
         """Results as they come; never more images in memory than are being worked on."""
         width = self._options.concurrency
-        with ThreadPoolExecutor(max_workers=width) as pool:
-            pending: set[Future[Warmed | None]] = set()
-            try:
-                for image in images:
-                    if self._stopped.is_set():
-                        break
-                    known = journal.get(image + self._mark) if journal is not None else None
-                    if known is not None:
-                        yield Warmed(image=image, state=State.EARLIER, digest=known or None)
-                        continue
-                    pending.add(pool.submit(self._unless_stopped, image))
-                    if len(pending) >= 2 * width:
-                        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                        yield from _results_of(finished)
-                yield from _results_of(as_completed(pending))
-            except BaseException:
-                self.stop()
-                raise
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        pool = ThreadPoolExecutor(max_workers=width)
+        pending: set[Future[Warmed | None]] = set()
+        try:
+            for image in images:
+                if self._stopped.is_set():
+                    break
+                known = journal.get(image + self._mark) if journal is not None else None
+                if known is not None:
+                    yield Warmed(image=image, state=State.EARLIER, digest=known or None)
+                    continue
+                pending.add(pool.submit(self._unless_stopped, image))
+                if len(pending) >= 2 * width:
+                    yield from self._finished(pending)
+            while pending:
+                yield from self._finished(pending)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            # A thread that waits for an answer of AWS cannot be ended: it is left to itself when the run is stopped.
+            pool.shutdown(wait=not self._stopped.is_set(), cancel_futures=True)
+
+    def _finished(self, pending: set[Future[Warmed | None]]) -> Iterator[Warmed]:
+        """The results of those that have finished, one at the least; those that do not finish after a stop are given up."""
+        finished: set[Future[Warmed | None]] = set()
+        while not finished and not self._stopped.is_set():
+            finished = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED).done
+        if self._stopped.is_set():
+            finished = wait(pending, timeout=_GRACE).done
+            pending.clear()
+        pending -= finished
+        for future in finished:
+            result = None if future.cancelled() else future.result()
+            if result is not None:
+                yield result
 
     def _unless_stopped(self, image: str) -> Warmed | None:
         """What became of an image, or nothing when the run was stopped before that was known."""
@@ -273,7 +306,7 @@ class Warmer:
         self._finish(repository, top, self._below(repository, top))
         if self._options.referrers:
             for manifest in self._referrers(repository, top.digest):
-                self._finish(repository, manifest, self._listed(repository, manifest, lambda _: True))
+                self._finish(repository, manifest, self._listed(repository, manifest, everything=True))
         return top.digest, before == top.digest
 
     def _top(self, repository: str, tag: str | None, digest: str | None) -> Manifest:
@@ -281,7 +314,7 @@ class Warmer:
         moved = ""
         if tag or not digest:
             top = self._client.manifest(repository, tag or "latest")
-            if digest in (None, top.digest):
+            if digest is None or digest in top.digests:
                 return top
             moved = f"the tag {tag} is now {top.digest}, not {digest}"
         try:
@@ -323,20 +356,50 @@ class Warmer:
 
     def _below(self, repository: str, top: Manifest) -> list[Manifest]:
         """The manifests that hold layers: the image itself, or those of an index for the platforms that are wanted."""
-        found = self._listed(repository, top, self._options.wants)
-        if not found and self._options.platforms:
-            platforms = [entry.get("platform") for entry in top.content.get("manifests", ())]
-            offered = sorted({f"{p.get('os')}/{p.get('architecture')}" for p in platforms if p})
-            raise RegistryError(
-                f"it is not made for {', '.join(self._options.platforms)}, but for {', '.join(offered)}"
+        found = self._listed(repository, top)
+        if not found:
+            offered = sorted({str(platform) for entry in top.entries for platform in entry.platforms})
+            named = (
+                ", ".join(printable(name, longest=50) for name in offered[:_MOST_NAMED]) or "no platform that it names"
             )
+            raise RegistryError(f"it is not made for {', '.join(self._options.platforms)}, but for {named}")
         return found
 
-    def _listed(self, repository: str, top: Manifest, wanted: Callable[[dict[str, str]], bool]) -> list[Manifest]:
-        if not top.is_index:
-            return [top]
-        entries = [e for e in top.content.get("manifests", ()) if wanted(e.get("platform") or {})]
-        return [self._client.manifest(repository, entry["digest"]) for entry in entries]
+    def _listed(self, repository: str, top: Manifest, *, everything: bool = False) -> list[Manifest]:
+        """The manifests that hold layers, through indexes in indexes.
+
+        :param everything: whether all platforms are wanted. Default: those of the options.
+        :raises RegistryError: when one of them cannot be had, or there are too many.
+        """
+        found: dict[str, Manifest] = {}
+        level: list[tuple[Manifest, _Wanted]] = [(top, _everything if everything else self._options.wants)]
+        asked = 0
+        for _ in range(_DEEPEST + 1):
+            found.update((manifest.digest, manifest) for manifest, _ in level if not manifest.is_index)
+            below = {
+                entry.digest: (entry, inside) for index, wanted in level for entry, inside in _chosen(index, wanted)
+            }
+            asked += len(below)
+            if asked > MOST_ENTRIES:
+                raise RegistryError(f"it leads to more than {MOST_ENTRIES:,} manifests", failure=Failure.MALFORMED)
+            if not below:
+                return list(found.values())
+            level = [(self._named(repository, entry), inside) for entry, inside in below.values()]
+        raise RegistryError(f"its indexes stand in one another more than {_DEEPEST} deep", failure=Failure.MALFORMED)
+
+    def _named(self, repository: str, entry: Entry) -> Manifest:
+        """The manifest that an index names.
+
+        :raises RegistryError: when it cannot be had, or is not what the index says.
+        """
+        manifest = self._client.manifest(repository, entry.digest)
+        if entry.size not in (None, manifest.size):
+            said = f"{entry.digest} has {manifest.size:,} bytes, and its index says {entry.size:,}"
+            raise RegistryError(said, failure=Failure.MALFORMED)
+        if entry.media_type not in ("", manifest.media_type):
+            said = f"{entry.digest} is of the type {manifest.media_type}, and its index says {entry.media_type}"
+            raise RegistryError(said, failure=Failure.MALFORMED)
+        return manifest
 
     def _wait_for_layers(self, repository: str, blobs: Sequence[str]) -> None:
         """Until ECR has finished its import it redirects to the upstream's own layers, which private subnets cannot
@@ -367,17 +430,26 @@ class Warmer:
             pause = min(15.0, pause * 1.5)
 
 
+_Wanted = Callable[[Platform | None], bool]
+
+
+def _everything(_: Platform | None) -> bool:
+    return True
+
+
+def _chosen(index: Manifest, wanted: _Wanted) -> Iterator[tuple[Entry, _Wanted]]:
+    """What to ask for of an index, and what is wanted inside of that: an index without a platform may hold anything."""
+    for entry in index.entries:
+        if any(map(wanted, entry.platforms or (None,))):
+            yield entry, (lambda inner: inner is None or wanted(inner)) if entry.platforms else wanted
+        elif entry.is_index and not entry.platforms:
+            yield entry, wanted
+
+
 def _failure_of(error: UserError) -> Failure:
     if isinstance(error, RegistryError):
         return error.failure
     return Failure.SIGNED_OUT if isinstance(error, SignedOut) else Failure.OTHER
-
-
-def _results_of(finished: Iterable[Future[Warmed | None]]) -> Iterator[Warmed]:
-    for future in finished:
-        result = future.result()
-        if result is not None:
-            yield result
 
 
 def _unique(images: Iterable[str]) -> Iterator[str]:
