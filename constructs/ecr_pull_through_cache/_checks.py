@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 from constructs import Construct, IConstruct
 
 from ._place import Place, is_unresolved, place_of
-from .errors import UserError
+from .errors import UserError, did_you_mean
 from .images import REGIONS, overlaps
 
 
@@ -32,9 +30,9 @@ def check_region(region: str) -> None:
     :raises UserError: when it is neither; the message names the nearest Region.
     """
     if not is_unresolved(region) and region not in REGIONS:
-        near = difflib.get_close_matches(region, REGIONS, n=1, cutoff=0.6)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise UserError(f"{region!r} is not a Region{meant}; a Region is named like 'eu-west-1'")
+        raise UserError(
+            f"{region!r} is not a Region{did_you_mean(region, REGIONS)}; a Region is named like 'eu-west-1'"
+        )
 
 
 def claim_singleton(scope: Construct, id: str, kind: str) -> None:

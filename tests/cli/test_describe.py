@@ -1,6 +1,7 @@
 """describe: what a configuration would deploy where, day two included."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -21,14 +22,20 @@ def describe(monkeypatch):
     return run
 
 
-def test_it_says_what_is_warmed_mended_shown_and_emptied(describe):
+def test_it_uses_the_words_of_the_configuration(describe):
     shown = describe()
     for line in (
-        "warms        what images.txt of its bucket says, cron(0 2 * * ? *)",
-        "warms        3 images, cron(0 3 * * ? *)",
-        "mends        repositories that were there before their template",
-        "shows        a dashboard of pulls, imports, failures, storage and quotas",
-        "empties      what it cached when its stack is deleted",
+        "upstreams      ecr-public (public.ecr.aws), k8s (registry.k8s.io)",
+        "replicateTo    111122223333/eu-central-1, 111122223333/us-east-1",
+        "pull           222233334444, 333344445555, o-exampleorg1",
+        "warm           images.txt in the warmer's bucket, cron(0 2 * * ? *)",
+        "warm           3 images, cron(0 3 * * ? *)",
+        "backfill       existing repositories get the settings of their template",
+        "dashboard      pulls, imports, failures, storage and quotas",
+        "emptyOnDelete  cached images are deleted with the stack",
+        "registry       frankfurt",
+        "import         false, pull only",
+        "rewrite        mutating-admission-policy",
     ):
         assert line in shown
 
@@ -42,13 +49,19 @@ def test_programs_are_told_too(describe):
     assert day_two == {
         "america": [None, False, False, False],
         "frankfurt": [{"images": 3, "schedule": "cron(0 3 * * ? *)"}, True, False, True],
-        "hub": [{"images": "images.txt of its bucket", "schedule": "cron(0 2 * * ? *)"}, True, True, False],
+        "hub": [{"images": "images.txt in the warmer's bucket", "schedule": "cron(0 2 * * ? *)"}, True, True, False],
     }
 
 
-def test_who_asks_for_none_of_it_is_told_nothing_of_it(describe):
+def test_features_that_are_off_are_not_mentioned(describe):
     shown = describe("--config", "environments/minimal.yaml")
-    assert not [word for word in ("warms", "mends", "shows", "empties") if word in shown]
+    assert not [word for word in ("warm", "backfill", "dashboard", "emptyOnDelete") if word in shown]
+
+
+def test_lines_are_not_wrapped_where_there_is_no_terminal():
+    shown = cli("describe").stdout
+    assert max(map(len, shown.splitlines())) > 100
+    assert not re.search(r"[^.]\n[^\n]*│   \(", shown)
 
 
 def test_describe_as_data():

@@ -71,7 +71,7 @@ def test_a_file_is_never_overwritten_without_force(tmp_path):
     file = tmp_path / "cache.yaml"
     file.write_text("mine")
     arguments = ["init", file, *FLAGS, "--upstream", "quay.io"]
-    assert cli(*arguments, expect=2).stderr == f"error: {file} exists; give another name, or --force to write it anew\n"
+    assert cli(*arguments, expect=2).stderr == f"error: {file} exists; give another name, or --force to overwrite it\n"
     assert file.read_text() == "mine"
     cli(*arguments, "--force")
     assert load(file).registries["main"].pulled_through.keys() == {"quay"}

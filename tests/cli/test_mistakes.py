@@ -20,7 +20,24 @@ MISTAKES = {
     "no such file": (["rewrite", "nowhere.yaml", *RULES], "nowhere.yaml: no such file or folder"),
     "many files to one output": (["rewrite", "environments", *RULES], "add --in-place, --check or --diff, or give one file"),
     "two outputs": (["rewrite", "-", "--check", "--diff", *RULES], "give one of --in-place, --check and --diff"),
-    "no such kind of cluster": (["cluster-config", "nomad", *RULES], "'nomad' is not a kind of cluster; allowed are kubeadm, kops"),
+    "no such kind of cluster": (["cluster-config", "nomad", *RULES], "error: KIND 'nomad' is not known; allowed are kubeadm, kops, containerd, k3s, cri-o;"),
+    "a choice nearly right": (["policy", "--form", "mutating-polic"], "error: --form 'mutating-polic' is not known (did you mean 'mutating-policy'?); allowed are cluster-policy, mutating-policy, mutating-admission-policy; ecr-pull-through policy --help explains it\n"),
+    "no such format": (["inventory", "--output", "xml"], "error: --output 'xml' is not known; allowed are table, json, csv, images;"),
+    "no such setting": (["backfill", "--config", "x", "--replace", "policy"], "error: --replace 'policy' is not known; allowed are lifecyclePolicy, imageTagMutability, resourceTags;"),
+    "no such form to begin with": (["init", "--rewrite", "polcy"], "error: --rewrite 'polcy' is not known; allowed are cluster-policy, mutating-policy, mutating-admission-policy, none;"),
+    "a verb that needs no policy": (["iam", "inventory", "--config", "x"], "error: COMMAND 'inventory' is not known; allowed are warm, backfill, check, purge;"),
+    "no such verb": (["frobnicate"], "error: there is no command 'frobnicate'; there are init, describe, diagram, iam, image, rewrite,"),
+    "a verb nearly right": (["polcy"], "error: there is no command 'polcy' (did you mean 'policy'?); there are init,"),
+    "an option nearly right": (["policy", "--fom", "x"], "error: there is no option --fom (did you mean '--form'?); ecr-pull-through policy --help explains it\n"),
+    "no kind of cluster": (["cluster-config", *RULES], "error: KIND is not given; allowed are kubeadm, kops, containerd, k3s, cri-o;"),
+    "no references": (["image", *RULES], "error: IMAGE is not given;"),
+    "no configuration": (["purge", "k8s", "--registry", "main"], "error: --config is not given;"),
+    "an option without its value": (["check", "--config"], "error: --config needs a value;"),
+    "a switch with a value": (["check", "--yes=3"], "error: --yes takes no value;"),
+    "too many arguments": (["diagram", "a", "b"], "error: 'a b' is one argument too many;"),
+    "not a number": (["warm", "a", "--concurrency", "x"], "error: --concurrency 'x' is not a whole number; allowed are 1 to 200;"),
+    "a number out of range": (["warm", "a", "--concurrency", "0"], "error: --concurrency '0' is not allowed; allowed are 1 to 200;"),
+    "a negative number": (["warm", "a", "--rate", "-1"], "error: --rate '-1' is not allowed; allowed are 0 and more;"),
     "a namespace that is none": (["policy", "--exclude-namespace", "A B", *RULES], "'A B' is not the name of a namespace"),
     "a broken configuration": (["describe", "--config", "README.md"], "README.md"),
 }  # fmt: skip
@@ -28,4 +45,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_sentence(arguments, message):
-    assert message in cli(*arguments, expect=2).stderr
+    done = cli(*arguments, expect=2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1, "one line"
+    assert done.stdout == ""

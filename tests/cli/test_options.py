@@ -14,8 +14,8 @@ WARM = ("warm", "registry.k8s.io/pause:3.10")
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (("check", "--yes"), "--yes is for --fix, without which nothing is changed"),
-        (("backfill", "--no-wait"), "--no-wait is for --replication"),
+        (("check", "--yes"), "--yes applies the fixes of --fix"),
+        (("backfill", "--no-wait"), "--no-wait goes with --replication"),
         (("backfill", "--replication", "--prefix", "k8s"), "leave --prefix and --replace out"),
         (("backfill", "--replication", "--replace", "resourceTags"), "leave --prefix and --replace out"),
         ((*WARM, "--replicas", "--no-wait"), "--replicas waits for the replicas"),

@@ -233,7 +233,7 @@ class TestCommand:
         ("arguments", "sentence"),
         [
             (["--into", "none.md"], "none.md: No such file or directory"),
-            (["--into", "page.md", "--format", "svg"], "leave --output and --format out, or --into"),
+            (["--into", "page.md", "--format", "svg"], "--into cannot be combined with --output or --format svg"),
             (["--into", "page.md"], "page.md: the chart goes between two lines"),
             (["--config", "none.yaml"], "none.yaml: the configuration cannot be read"),
             (["--output", "page.md/x.svg"], "page.md"),

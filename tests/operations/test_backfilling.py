@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
+from ecr_pull_through_cache.cli.backfill import Setting
 from ecr_pull_through_cache.ecr.lifecycle import LifecyclePolicy
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations import aws, replicating
@@ -353,12 +354,8 @@ def test_a_prefix_that_nobody_wrote_down_is_one_sentence(stage):
     assert str(done.exception).endswith("there is no repository prefix 'k9s'; there are k8s")
 
 
-def test_a_setting_that_is_none_is_one_sentence(stage):
-    done = CliRunner().invoke(app, command("--replace", "policy"))
-    assert (
-        str(done.exception)
-        == "--replace 'policy' is not a setting; allowed are lifecyclePolicy, imageTagMutability, resourceTags"
-    )
+def test_the_settings_of_the_command_line_are_those_that_can_be_overwritten():
+    assert tuple(setting.value for setting in Setting) == REPLACEABLE
 
 
 # ECR's own replication backfill.

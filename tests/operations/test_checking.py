@@ -401,7 +401,7 @@ def test_what_nodes_should_be_allowed_is_what_the_stacks_allow():
 
 def test_a_registry_nobody_wrote_down_is_one_sentence():
     done = cli("check", "--config", "environments/minimal.yaml", "--registry", "mian", expect=2)
-    assert "there is no registry 'mian'; there are europe, main, west" in done.stderr
+    assert "there is no registry 'mian' (did you mean 'main'?); there are europe, main, west" in done.stderr
 
 
 # Repositories.
@@ -478,7 +478,7 @@ def run(*options, expect=0):
 def test_as_configured_there_is_no_line(stage):
     done = run()
     assert done.stdout == ""
-    assert done.stderr == "looked at 3 registries and 1 role: 0 differences\n"
+    assert done.stderr == "checked 3 registries and 1 role: 0 differences\n"
 
 
 def test_a_role_that_is_not_there(stage):
@@ -528,7 +528,7 @@ def test_repositories_that_were_there_before_their_template(stage):
         "2 were there before their template is as it is now, k8s/etcd among them (imageTagMutability of 2); "
         "ecr-pull-through backfill brings it to them"
     ]
-    assert "repositories k8s" not in run("--no-repositories", expect=1).stdout
+    assert "repositories k8s" not in run("--skip", "repositories", expect=1).stdout
 
 
 # Faults: each row is run, and written into the table of docs/explanation/faults.md.
@@ -574,7 +574,7 @@ def test_access_denied_for_one_repository(differing, impatient):
     before = run(expect=1).stdout.splitlines()
     differing.fault = about("repository/k8s/pause", "AccessDeniedException")
     done = run(expect=2)
-    assert "looked at 3 registries and 1 role, not at all of it: 2 differences" in done.stderr
+    assert "checked 3 registries and 1 role (incomplete): 2 differences" in done.stderr
     assert "main: k8s/pause: ecr:ListTagsForResource is not allowed: as the test wants it" in done.stderr
     assert done.stdout.splitlines() == [line for line in before if "repositories" not in line]
 
@@ -596,7 +596,7 @@ def test_a_region_that_cannot_be_reached(differing, impatient):
 
 def test_it_only_reads(differing):
     differing.calls.clear()
-    run("--stale-days", "1", "--fix", expect=1)
+    run("--unused-days", "1", "--fix", expect=1)
     reads = re.compile(r"\w+:(Describe|Get|List|Validate|Simulate|AssumeRole)")
     assert [action for action in differing.actions() if not reads.match(action)] == []
 

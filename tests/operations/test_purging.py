@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
-from ecr_pull_through_cache.cli._accounts import Tally
-from ecr_pull_through_cache.cli._accounts import everywhere as everywhere_at_once
+from ecr_pull_through_cache.cli._console import Tally
+from ecr_pull_through_cache.cli._console import everywhere as everywhere_at_once
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import EcrHost
 from ecr_pull_through_cache.operations import aws
@@ -114,7 +114,7 @@ def test_what_lacks_the_tags_of_the_template_is_not_touched(stage):
     stage.client("ecr", MAIN, account=ACCOUNT).tag_resource(resourceArn=arn, tags=[{"Key": "origin", "Value": "cache"}])
     assert "k8s/coredns/coredns: left: it lacks a tag of the creation template: origin" in purge("--yes", "--keep-rule")
     assert repositories(stage, MAIN) == OTHERS | {"k8s/coredns/coredns"}
-    purge("--yes", "--also", "k8s/coredns/coredns")
+    purge("--yes", "--include", "k8s/coredns/coredns")
     assert repositories(stage, MAIN) == OTHERS
 
 
@@ -135,7 +135,7 @@ def inventory(tmp_path, *images):
 
 def test_what_runs_somewhere_stays_and_the_rule_with_it(stage, tmp_path):
     used = f"{ACCOUNT}.dkr.ecr.{WEST}.amazonaws.com/k8s/pause:3.10"
-    output = purge("--yes", "--unless-used", str(inventory(tmp_path, used, "Not an image", "nginx:1")), expect=1)
+    output = purge("--yes", "--keep-used", str(inventory(tmp_path, used, "Not an image", "nginx:1")), expect=1)
     assert f"{ACCOUNT}/{WEST}: k8s/pause: used: web/front-1 uses it" in output
     assert everywhere(stage) == [OTHERS, OTHERS | {"k8s/pause"}, OTHERS]
     assert stage.rules[RULE]
@@ -143,7 +143,7 @@ def test_what_runs_somewhere_stays_and_the_rule_with_it(stage, tmp_path):
 
 @pytest.mark.parametrize("host", EcrHost.of(ACCOUNT, WEST).aliases)
 def test_what_runs_is_known_by_each_host_of_its_registry(stage, tmp_path, host):
-    output = purge("--yes", "--unless-used", str(inventory(tmp_path, f"{host}/k8s/pause:3.10")), expect=1)
+    output = purge("--yes", "--keep-used", str(inventory(tmp_path, f"{host}/k8s/pause:3.10")), expect=1)
     assert f"{ACCOUNT}/{WEST}: k8s/pause: used: web/front-1 uses it" in output
     assert everywhere(stage) == [OTHERS, OTHERS | {"k8s/pause"}, OTHERS]
 
@@ -152,7 +152,7 @@ def test_what_runs_is_known_by_each_host_of_its_registry(stage, tmp_path, host):
 def test_an_inventory_that_is_none_is_one_sentence(stage, tmp_path, text):
     path = tmp_path / "inventory.json"
     path.write_text(text)
-    done = CliRunner().invoke(app, command("--unless-used", str(path)))
+    done = CliRunner().invoke(app, command("--keep-used", str(path)))
     assert isinstance(done.exception, UserError)
     assert "this is not what `ecr-pull-through inventory --output json` prints" in str(done.exception)
 
@@ -161,18 +161,18 @@ def test_a_rule_that_is_not_there(stage):
     stage.rules.clear()
     done = CliRunner().invoke(app, command())
     assert isinstance(done.exception, UserError)
-    assert "has no rule with the prefix 'k8s', so nobody knows what it made" in str(done.exception)
+    assert "has no rule with the prefix 'k8s', so the repositories it created cannot be found" in str(done.exception)
 
 
 def test_a_rule_that_is_gone_already_is_replaced_by_the_time_it_was_created(stage):
     stage.rules.clear()
-    purge("--yes", "--since", BEFORE.date().isoformat())
+    purge("--yes", "--created-after", BEFORE.date().isoformat())
     assert everywhere(stage) == [OTHERS] * 3
 
 
 def test_a_time_that_is_none_is_one_sentence(stage):
-    done = CliRunner().invoke(app, command("--since", "yesterday"))
-    assert "--since 'yesterday' is not a time, such as 2026-01-31" in str(done.exception)
+    done = CliRunner().invoke(app, command("--created-after", "yesterday"))
+    assert "--created-after 'yesterday' is not a time, such as 2026-01-31" in str(done.exception)
 
 
 def test_a_prefix_may_end_in_a_slash(stage):
@@ -312,7 +312,9 @@ def test_ctrl_c_in_the_middle(stage):
         stage.client("ecr", MAIN, account=ACCOUNT).create_repository(repositoryName=name)
     code, output = interrupted(stage, signal.SIGINT, 6)
     assert code == 130
-    assert "stopped: what is under way ends, and nothing further is begun; run this again to go on" in output
+    assert (
+        "stopped: running calls are finished, no further ones are started; run the command again to continue" in output
+    )
     assert "Traceback" not in output
     assert len(repositories(stage, MAIN) & more) > 10
     assert stage.rules[RULE]

@@ -38,13 +38,13 @@ def configuration() -> str:
         "# Configuration file\n",
         (
             "Every key of `environments/*.yaml`. Editors complete and check a file whose first line names the JSON Schema, as "
-            "`environments/minimal.yaml` does; `ecr-pull-through describe --config FILE` says everything that is wrong with "
+            "`environments/minimal.yaml` does; `ecr-pull-through describe --config FILE` lists every mistake in "
             "a file, each with its line and key path.\n"
         ),
         (
-            "Names of your own stand in capitals: `REGISTRY`, `CLUSTER`, `PREFIX`. A part that may stand in several places has "
-            "a section of its own, and what is given nearest wins, key by key: an upstream's `template` over its registry's, "
-            "and that over `defaults.template`.\n"
+            "Names that you choose are written in capitals: `REGISTRY`, `CLUSTER`, `PREFIX`. A part that may stand in several "
+            "places has a section of its own. The nearest setting wins, key by key: the `template` of an upstream over that of "
+            "its registry, and that over `defaults.template`.\n"
         ),
     ]
     for title, paths, model in _sections(schema):
@@ -53,7 +53,7 @@ def configuration() -> str:
             parts.append(f"{_plain(model['description'])}\n")
         if paths:
             ordered = sorted(paths, key=lambda path: (path.count("."), path))
-            parts.append(f"Stands at {_and([f'`{path}`' for path in ordered])}.\n")
+            parts.append(f"Location: {_and([f'`{path}`' for path in ordered])}.\n")
         parts.append("| key | type | default | what it is |\n|---|---|---|---|")
         parts.extend(_rows(model, schema))
         parts.append("")
@@ -192,7 +192,7 @@ def command_line() -> str:
         "# Command line\n",
         (
             "`ecr-pull-through COMMAND --help` prints the same. A mistake is one sentence on standard error and exit code 2; "
-            "other exit codes are said with the command.\n"
+            "each command lists its other exit codes.\n"
         ),
         "| command | what it does |\n|---|---|",
         *(f"| [`{name}`](#{name}) | {_cell(_summary(commands[name].help))} |" for name in sorted(commands)),
@@ -230,11 +230,10 @@ def _needs_aws(command: Any) -> bool:
 def _parameter(parameter: Any, context: Any) -> str:
     record = parameter.get_help_record(context)
     left, right = record if record else (parameter.name, "")
-    if "<list[" in left:
-        left = re.sub(r"<list\[(.+)\]>", r"<\1>", left)
-        right = right if "given again" in right else f"{right.rstrip('.')}; may be given again."
+    left = re.sub(r"(?<=[A-Z\].]) <.+>$", "", left)
     right = re.sub(r"\s*\[required\]", " **Required.**", right)
-    right = re.sub(r"(\d+)<=x<=(\d+)", r"\1 to \2", right).replace("x>=0", "at least 0")
+    right = re.sub(r"(\d+)<=x<=(\d+)", r"\1 to \2", right)
+    right = re.sub(r"x>=(\d+)", r"at least \1", right)
     right = re.sub(r"\s*\[default: ([^\];]*)(; [^\]]*)?\]", r" Default: `\1`\2.", right)
     return f"| `{_cell(left)}` | {_cell(right)} |"
 
@@ -321,10 +320,10 @@ _WHEN = {
     "settings yes": "with `--yes`, unless `--replication`",
     "replication": "with `--replication`",
     "replication yes": "with `--replication --yes`",
-    "secret-values": "unless `--no-secret-values`",
+    "secret-values": "unless `--skip secret-values`",
     "nodes": "where clusters have `nodes`",
-    "repositories": "unless `--no-repositories`",
-    "stale": "with `--stale-days`",
+    "repositories": "unless `--skip repositories`",
+    "stale": "with `--unused-days`",
     "fix yes": "with `--fix --yes`",
     "yes": "with `--yes`",
     "rule yes": "with `--yes`, unless `--keep-rule`",

@@ -1,4 +1,4 @@
-"""The options by which every command is told its mapping: a configuration's cluster or registry, or a host and its rules."""
+"""Options that select a mapping: a cluster or registry of a configuration, or a host and its upstreams."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Upstream
-from ._accounts import registry_named
+from ._options import registry_named
 
 if TYPE_CHECKING:
     from ..configuration import ClusterPlan, RegistryPlan
 
 Config = Annotated[
-    Path | None, typer.Option(help="Configuration file; with --cluster or --registry.", show_default=False)
+    Path | None,
+    typer.Option(metavar="FILE", help="Configuration file; with --cluster or --registry.", show_default=False),
 ]
-Cluster = Annotated[str | None, typer.Option(help="Cluster of the configuration.", show_default=False)]
+Cluster = Annotated[str | None, typer.Option(metavar="NAME", help="Cluster of the configuration.", show_default=False)]
 Registry = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +46,11 @@ Upstreams = Annotated[
 ]
 Digests = Annotated[
     PinnedByDigest | None,
-    typer.Option("--pinned-by-digest", help="What happens to references with a digest.", show_default=False),
+    typer.Option(
+        "--pinned-by-digest",
+        help="How references with a digest are treated. Default: as the configuration says, or leave.",
+        show_default=False,
+    ),
 ]
 
 
@@ -57,7 +62,7 @@ def mapping_of(
     upstreams: list[str] | None,
     pinned_by_digest: PinnedByDigest | None = None,
 ) -> CacheMapping:
-    """The mapping that the options select.
+    """Select the mapping that the options name.
 
     :raises UserError: when they contradict each other, or select none.
     """
@@ -82,7 +87,7 @@ def mapping_of(
 
 
 def configured(config: Path | None, cluster: str | None, registry: str | None) -> ClusterPlan | RegistryPlan:
-    """The cluster or registry that the options name.
+    """Select the cluster or registry that the options name.
 
     :raises UserError: when there is none of that name.
     """
@@ -94,7 +99,7 @@ def configured(config: Path | None, cluster: str | None, registry: str | None) -
 
 
 def cluster_of(config: Path | None, cluster: str | None) -> ClusterPlan:
-    """The cluster of that name, or the only one.
+    """Select the cluster of that name, or the only one.
 
     :raises UserError: when there is none of that name.
     """
@@ -111,15 +116,19 @@ def cluster_of(config: Path | None, cluster: str | None) -> ClusterPlan:
     if cluster is None and len(clusters) == 1:
         return next(iter(clusters.values()))
     if cluster is None or cluster not in clusters:
-        given = "no cluster is given" if cluster is None else f"there is no cluster {cluster!r}"
+        given = (
+            "no cluster is given"
+            if cluster is None
+            else f"there is no cluster {cluster!r}{did_you_mean(cluster, clusters)}"
+        )
         raise UserError(f"{config}: {given}; give --cluster with one of {', '.join(clusters)}")
     return clusters[cluster]
 
 
 def _caching(config: Path, registry: str) -> RegistryPlan:
-    """The registry of that name, which pulls something through.
+    """Select the registry of that name, which has upstreams.
 
-    :raises UserError: when there is none of that name, or it only holds what others bring.
+    :raises UserError: when there is none of that name, or it holds replicas only.
     """
     from ..configuration import load
 

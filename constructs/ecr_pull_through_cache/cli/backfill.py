@@ -1,27 +1,17 @@
-"""``backfill``: settings, and images in other Regions, for repositories that were there before."""
+"""``backfill``: apply template settings, or replication, to existing repositories."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from ._accounts import (
-    AssumeRole,
-    Concurrency,
-    Config,
-    Profile,
-    Registries,
-    Tally,
-    chosen,
-    complain,
-    everywhere,
-    progress,
-    say,
-    say_json,
-)
+from ._console import Tally, complain, everywhere, progress, say, say_json
+from ._options import AssumeRole, Concurrency, Config, Profile, Registries, chosen
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..configuration import RegistryPlan
@@ -29,9 +19,17 @@ if TYPE_CHECKING:
     from ..operations.replicating import Destination, ReplicationBackfiller
 
 
+class Setting(StrEnum):
+    """A setting that is overwritten only on request."""
+
+    LIFECYCLE_POLICY = "lifecyclePolicy"
+    IMAGE_TAG_MUTABILITY = "imageTagMutability"
+    RESOURCE_TAGS = "resourceTags"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(backfill)
+    app.command(cls=Command)(backfill)
 
 
 def backfill(
@@ -39,12 +37,18 @@ def backfill(
     registry: Registries = None,
     prefix: Annotated[
         list[str] | None,
-        typer.Option(help="Repository prefix of the configuration; else all of them.", show_default=False),
+        typer.Option(
+            metavar="PREFIX",
+            help="Repository prefix of the configuration; repeatable. Default: all of them.",
+            show_default=False,
+        ),
     ] = None,
     replace: Annotated[
-        list[str] | None,
+        list[Setting] | None,
         typer.Option(
-            help="Setting to change also where somebody made it otherwise: lifecyclePolicy, imageTagMutability or resourceTags.",
+            metavar="SETTING",
+            help="Setting to overwrite even where it was customized: lifecyclePolicy, imageTagMutability or resourceTags; "
+            "repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -52,36 +56,33 @@ def backfill(
         bool,
         typer.Option(
             "--replication",
-            help="Instead of settings: have ECR replicate the images that were there before replication was configured.",
+            help="Replicate existing images, instead of applying settings.",
         ),
     ] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="With --replication: start it, and do not follow it.")
+        bool, typer.Option("--no-wait", help="With --replication: start it without waiting for its end.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Make the changes; else they are only shown.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Make the changes. Default: only show them.")] = False,
     concurrency: Concurrency = 8,
     profile: Profile = None,
     assume_role: AssumeRole = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each change.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each change.")] = False,
 ) -> None:
-    """Bring the settings of deployed creation templates to repositories that exist already, in every registry.
+    """Apply template settings to existing repositories.
 
-    Repository policies are merged by the Sid of their statements; what others wrote stays. Interrupted, run it again.
+    ECR applies a creation template to new repositories only. Repository policies are merged by the Sid of their statements;
+    other statements are kept. If interrupted, run it again.
 
     Exit codes: 0 done or shown, 1 something could not be done, 2 the command could not be understood.
 
     Example: ecr-pull-through backfill --config environments/minimal.yaml --prefix k8s
     """
     from ..operations.aws import Sessions
-    from ..operations.backfilling import REPLACEABLE
 
-    unknown = sorted(set(replace or ()) - set(REPLACEABLE))
-    if unknown:
-        raise UserError(f"--replace {unknown[0]!r} is not a setting; allowed are {', '.join(REPLACEABLE)}")
     if no_wait and not replication:
-        raise UserError("--no-wait is for --replication; give both, or neither")
+        raise UserError("--no-wait goes with --replication; give both, or neither")
     if replication and (prefix or replace):
-        raise UserError("--replication brings every image that is replicated; leave --prefix and --replace out")
+        raise UserError("--replication replicates every image; leave --prefix and --replace out")
     plans = chosen(config, registry)
     # What others made templates for in the same registry is theirs.
     held = {name: tuple(_held(plan, prefix)) for name, plan in plans.items()}
@@ -101,7 +102,7 @@ def backfill(
         def settings(name: str) -> None:
             from ..operations.backfilling import Backfiller
 
-            filler = Backfiller(ecr(name), replace=replace or ())
+            filler = Backfiller(ecr(name), replace=[setting.value for setting in replace or ()])
             if held[name]:
                 _settings(name, filler, held[name], concurrency, seen, lambda *of: bar(name, *of))
 
@@ -123,7 +124,7 @@ def _held(plan: RegistryPlan, prefixes: list[str] | None) -> list[str]:
 
 
 class _Seen:
-    """What has been shown, made, left and not been possible."""
+    """Counts and prints what was shown, changed, left and failed."""
 
     def __init__(self, *, yes: bool, as_json: bool) -> None:
         self.yes = yes
@@ -132,7 +133,7 @@ class _Seen:
         self._settings = Tally[tuple[str, str]]()
 
     def change(self, registry: str, subject: str, what: str) -> None:
-        """Something was changed, or would be."""
+        """Print a change that was made, or would be."""
         self.counts.count("changes")
         self._settings.count((registry, what))
         if self._as_json:
@@ -142,7 +143,7 @@ class _Seen:
             say(f"{registry}: {subject}: {what}")
 
     def other(self, registry: str, subject: str, state: str, reason: str) -> None:
-        """Something was left as it is, or failed."""
+        """Print what was left as it is, or failed."""
         self.counts.count(state)
         if self._as_json:
             say_json({"registry": registry, "repository": subject, "state": state, "reason": reason})
@@ -150,7 +151,7 @@ class _Seen:
             complain(f"{registry}: {subject}: {'left: ' if state == 'left' else ''}{reason}")
 
     def total(self, unfinished: list[str]) -> None:
-        """Say how much it was, and which registries there may be more in."""
+        """Print the totals, and the registries that were not finished."""
         for (registry, what), count in sorted(self._settings.items()):
             complain(f"{registry}: {what}: {count}")
         done = "made" if self.yes else "to be made with --yes"
@@ -221,7 +222,7 @@ def _images(
     for name in everywhere(there, work):
         seen.counts.count("failed")
         if seen.yes:
-            complain(f"{name}: run this again to go on from there")
+            complain(f"{name}: run this again to continue")
 
 
 def _last(filler: ReplicationBackfiller, to: Destination) -> str:
@@ -234,7 +235,7 @@ def _last(filler: ReplicationBackfiller, to: Destination) -> str:
 def _follow(
     filler: ReplicationBackfiller, to: Destination, on_progress: Callable[[int, int], None], *, wait: bool
 ) -> Iterator[tuple[str, str]]:
-    """What came of it, and what did not."""
+    """Start a replication backfill and follow it to its end."""
     now = filler.start(to, on_wait=lambda: on_progress(0, 0))
     if not wait:
         yield "made", f"replication backfill {now.id}: {now.status}"

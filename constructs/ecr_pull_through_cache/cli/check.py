@@ -1,4 +1,4 @@
-"""``check``: what is deployed, against the configuration."""
+"""``check``: compare what is deployed with the configuration."""
 
 from __future__ import annotations
 
@@ -6,63 +6,74 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from ._accounts import (
-    AssumeRole,
-    Concurrency,
-    Config,
-    Profile,
-    Registries,
-    chosen,
-    complain,
-    everywhere,
-    progress,
-)
+from ._console import complain, everywhere, progress
+from ._options import AssumeRole, Concurrency, Config, Profile, Registries, chosen
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..operations.aws import Sessions
     from ..operations.checking import Checker, ExpectedNodes, ExpectedRegistry, Finding
 
 
+class Skip(StrEnum):
+    """A part of the check that can be skipped."""
+
+    REPOSITORIES = "repositories"
+    SECRET_VALUES = "secret-values"  # noqa: S105 - the name of a choice
+
+
+Skipped = Annotated[
+    list[Skip] | None,
+    typer.Option(
+        metavar="PART",
+        help="Part to skip; repeatable. `repositories`: comparing existing repositories with their templates. "
+        "`secret-values`: reading secrets; ECR's own validation still says whether it can use them.",
+        show_default=False,
+    ),
+]
+UnusedDays = Annotated[
+    int | None,
+    typer.Option(
+        metavar="DAYS",
+        min=1,
+        help="Also list repositories without a pull in this many days.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(check)
+    app.command(cls=Command)(check)
 
 
 def check(
     config: Config,
     registry: Registries = None,
-    no_repositories: Annotated[
-        bool, typer.Option("--no-repositories", help="Leave out repositories that are not as their template is now.")
+    skip: Skipped = None,
+    unused_days: UnusedDays = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Show fixes that only the ECR API can make; add --yes to apply them.")
     ] = False,
-    stale_days: Annotated[
-        int | None,
-        typer.Option(min=1, help="Days without a pull after which a repository is mentioned.", show_default=False),
-    ] = None,
-    no_secret_values: Annotated[
-        bool,
-        typer.Option(
-            "--no-secret-values", help="Do not read secrets; ECR's own validation says whether it can use them."
-        ),
-    ] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Say what CloudFormation cannot change and this can.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --fix: change it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the fixes of --fix.")] = False,
     concurrency: Concurrency = 8,
     profile: Profile = None,
     assume_role: AssumeRole = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare what is deployed with the configuration, in every account and Region.
+    """Compare what is deployed with a configuration.
 
-    Rules and their upstreams, secrets, creation templates, registry policy, replication, scanning, what the roles of nodes
-    may do, and repositories that are not as their template would make them now.
+    Checks rules and their upstreams, secrets, creation templates, the registry policy, replication, scanning, the permissions
+    of node roles, and repositories whose settings differ from their template, in every account and Region.
 
-    Exit codes: 0 as configured, 1 something differs, 2 something could not be looked at.
+    Exit codes: 0 as configured, 1 something differs, 2 something could not be checked.
 
     Example: ecr-pull-through check --config environments/minimal.yaml --assume-role ReadOnly
     """
@@ -71,18 +82,19 @@ def check(
     from ..operations.aws import Sessions
 
     if yes and not fix:
-        raise UserError("--yes is for --fix, without which nothing is changed; give both, or neither")
+        raise UserError("--yes applies the fixes of --fix; give both, or neither")
     configuration = load(config)
     plans = chosen(config, registry, of=configuration)
     clusters = [c for c in configuration.clusters.values() if c.registry.name in plans]
+    skipped = skip or ()
     findings = _Findings()
     sessions = Sessions(profile=profile, assume_role=assume_role)
     with progress("repositories") as bar:
         work: dict[str, Callable[[], None]] = {}
         looks = _Looks(
-            repositories=not no_repositories,
-            stale_days=stale_days,
-            secret_values=not no_secret_values,
+            repositories=Skip.REPOSITORIES not in skipped,
+            unused_days=unused_days,
+            secret_values=Skip.SECRET_VALUES not in skipped,
             threads=concurrency,
         )
         fixing = yes if fix else None
@@ -96,8 +108,8 @@ def check(
     differing = sum(not finding.notice for finding in findings.all)
     incomplete = bool(failed) or findings.incomplete
     complain(
-        f"looked at {_counted(len(plans), 'registry', 'registries')} and {_counted(len(work) - len(plans), 'role', 'roles')}"
-        f"{', not at all of it' if incomplete else ''}: {_counted(differing, 'difference', 'differences')}"
+        f"checked {_counted(len(plans), 'registry', 'registries')} and {_counted(len(work) - len(plans), 'role', 'roles')}"
+        f"{' (incomplete)' if incomplete else ''}: {_counted(differing, 'difference', 'differences')}"
     )
     if incomplete or differing:
         raise typer.Exit(2 if incomplete else 1)
@@ -109,16 +121,16 @@ def _counted(number: int, one: str, more: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Looks:
-    """What is looked at besides what is deployed by CloudFormation, and how many calls at once."""
+    """The parts of the check besides CloudFormation's resources, and the number of concurrent calls."""
 
     repositories: bool
-    stale_days: int | None
+    unused_days: int | None
     secret_values: bool
     threads: int
 
 
 class _Findings:
-    """What was found, from several threads."""
+    """Findings from several threads."""
 
     def __init__(self) -> None:
         self.all: list[Finding] = []
@@ -126,17 +138,17 @@ class _Findings:
         self._lock = threading.Lock()
 
     def add(self, finding: Finding) -> None:
-        """One more."""
+        """Add a finding."""
         with self._lock:
             self.all.append(finding)
 
     def on_error(self, name: str, error: UserError) -> None:
-        """Something could not be looked at."""
+        """Note that something could not be checked."""
         complain(f"{name}: {error}")
         self.incomplete = True
 
     def sorted(self, order: tuple[str, ...]) -> list[Finding]:
-        """In the order of the configuration."""
+        """Sort the findings in the order of the configuration."""
         return sorted(self.all, key=lambda finding: order.index(finding.registry))
 
 
@@ -159,9 +171,9 @@ def _registry(
     if looks.repositories:
         for finding in checker.repositories(expected, threads=looks.threads, on_progress=bar, on_error=on_error):
             findings.add(finding)
-    if looks.stale_days is not None:
+    if looks.unused_days is not None:
         for finding in checker.stale(
-            expected, days=looks.stale_days, threads=looks.threads, on_progress=bar, on_error=on_error
+            expected, days=looks.unused_days, threads=looks.threads, on_progress=bar, on_error=on_error
         ):
             findings.add(finding)
 
@@ -175,7 +187,7 @@ def _nodes(expected: ExpectedNodes, sessions: Sessions, findings: _Findings) -> 
 
 
 def _fixed(checker: Checker, finding: Finding, on_error: Callable[[UserError], None], *, yes: bool) -> bool:
-    """Make, or show, the change that only the API can make."""
+    """Make, or show, a fix that only the API can make."""
     from ..operations.aws import SignedOut
 
     try:

@@ -1,13 +1,16 @@
-"""``describe``: what a configuration would deploy where."""
+"""``describe``: summarize the stacks of a configuration."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ._usage import Command
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -15,16 +18,22 @@ if TYPE_CHECKING:
     from ..configuration import CachePlan, ClusterPlan, Configuration, RegistryPlan
 
 
+_WIDE = 1_000
+"""Columns where no terminal limits the width."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(describe)
+    app.command(cls=Command)(describe)
 
 
 def describe(
-    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("environments/example.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    config: Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")] = Path(
+        "environments/example.yaml"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a configuration would deploy where.
+    """Summarize the stacks that a configuration deploys.
 
     Example: ecr-pull-through describe --config environments/minimal.yaml
     """
@@ -36,7 +45,7 @@ def describe(
         return
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     console.print(_registries(configuration))
     if configuration.clusters:
         console.print(_clusters(configuration))
@@ -53,7 +62,7 @@ def _count(things: Sized, name: str) -> str:
 
 
 def summary(configuration: Configuration) -> dict[str, Any]:
-    """The same as data."""
+    """Return the summary as data."""
     return {
         "registries": {name: _registry(plan) for name, plan in configuration.registries.items()},
         "clusters": {name: _cluster(plan) for name, plan in configuration.clusters.items()},
@@ -67,7 +76,7 @@ def _registry(plan: RegistryPlan) -> dict[str, Any]:
         "region": plan.environment.region,
         "host": plan.host,
         "upstreams": {prefix: cache.cached.upstream.host for prefix, cache in plan.pulled_through.items()},
-        "copies": {prefix: cache.cached.upstream.host for prefix, cache in plan.pushed.items()},
+        "pushed": {prefix: cache.cached.upstream.host for prefix, cache in plan.pushed.items()},
         "replicas": {prefix: cache.cached.upstream.host for prefix, cache in plan.replicated.items()},
         "replicateTo": [str(to) for to in plan.replicate_to],
         "pullAccounts": list(plan.pull_accounts),
@@ -82,19 +91,24 @@ def _registry(plan: RegistryPlan) -> dict[str, Any]:
 def _warm(plan: RegistryPlan) -> dict[str, Any] | None:
     if plan.warm is None:
         return None
-    return {"images": len(plan.warm.images) or "images.txt of its bucket", "schedule": plan.warm.schedule}
+    return {"images": len(plan.warm.images) or "images.txt in the warmer's bucket", "schedule": plan.warm.schedule}
+
+
+def _line(key: str, value: str) -> str:
+    """A key of the configuration and its meaning, in columns."""
+    return f"{key:14} {value}"
 
 
 def _day_two(plan: RegistryPlan) -> Iterator[str]:
     if plan.warm:
-        images = f"{len(plan.warm.images)} images" if plan.warm.images else "what images.txt of its bucket says"
-        yield f"{'warms':12} {images}{f', {plan.warm.schedule}' if plan.warm.schedule else ''}"
+        images = f"{len(plan.warm.images)} images" if plan.warm.images else "images.txt in the warmer's bucket"
+        yield _line("warm", f"{images}{f', {plan.warm.schedule}' if plan.warm.schedule else ''}")
     if plan.backfill:
-        yield f"{'mends':12} repositories that were there before their template"
+        yield _line("backfill", "existing repositories get the settings of their template")
     if plan.dashboard:
-        yield f"{'shows':12} a dashboard of pulls, imports, failures, storage and quotas"
+        yield _line("dashboard", "pulls, imports, failures, storage and quotas")
     if plan.empty_on_delete:
-        yield f"{'empties':12} what it cached when its stack is deleted"
+        yield _line("emptyOnDelete", "cached images are deleted with the stack")
 
 
 def _cluster(plan: ClusterPlan) -> dict[str, Any]:
@@ -116,14 +130,18 @@ def _registries(configuration: Configuration) -> Tree:
     tree = Tree("[bold]registries")
     for name, plan in configuration.registries.items():
         branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-registry-{name}")
-        for what, plans in (("caches", plan.pulled_through), ("copies", plan.pushed), ("replicas", plan.replicated)):
+        for key, plans in (
+            ("upstreams", plan.pulled_through),
+            ("mode: push", plan.pushed),
+            ("replicas", plan.replicated),
+        ):
             if plans:
-                branch.add(f"{what:12} {', '.join(_image_sources(plans))}")
+                branch.add(_line(key, ", ".join(_image_sources(plans))))
         if plan.replicate_to:
-            branch.add(f"replicates to {', '.join(str(to) for to in plan.replicate_to)}")
+            branch.add(_line("replicateTo", ", ".join(str(to) for to in plan.replicate_to)))
         others = [*plan.pull_accounts, *([plan.organization] if plan.organization else [])]
         if others:
-            branch.add(f"{'may pull':12} {', '.join(others)}")
+            branch.add(_line("pull", ", ".join(others)))
         for line in _day_two(plan):
             branch.add(line)
     return tree
@@ -142,10 +160,10 @@ def _clusters(configuration: Configuration) -> Tree:
     tree = Tree("[bold]clusters")
     for name, plan in configuration.clusters.items():
         branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-cluster-{name}")
-        imports = "a pull may import" if plan.imports and plan.registry.pulled_through else "a pull imports nothing"
-        branch.add(f"{'pulls from':12} {plan.registry.name}; {imports}")
+        branch.add(_line("registry", plan.registry.name))
+        branch.add(_line("import", "true" if plan.imports and plan.registry.pulled_through else "false, pull only"))
         roles = ", ".join(f"{nodes.role} ({nodes.kind.value})" for nodes in plan.nodes)
-        branch.add(f"{'roles':12} {roles or 'none; attach the policy yourself'}")
+        branch.add(_line("nodes", roles or "none; attach the stack's policy to your roles"))
         if plan.rewrite:
-            branch.add(f"{'rewrites by':12} {plan.rewrite.form.value}")
+            branch.add(_line("rewrite", plan.rewrite.form.value))
     return tree

@@ -1,4 +1,4 @@
-"""``diagram``: the configuration as a picture."""
+"""``diagram``: draw a configuration."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
+from ._usage import Command
 
 
 class Format(StrEnum):
-    """What the picture is written as."""
+    """The format of the picture."""
 
     MERMAID = "mermaid"
     SVG = "svg"
@@ -21,23 +22,31 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(diagram)
+    app.command(cls=Command)(diagram)
 
 
 def diagram(
-    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("environments/example.yaml"),
-    format: Annotated[Format, typer.Option(help="What the picture is written as.")] = Format.MERMAID,
-    output: Annotated[Path | None, typer.Option(help="File to write; else it is printed.", show_default=False)] = None,
+    config: Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")] = Path(
+        "environments/example.yaml"
+    ),
+    format: Annotated[Format, typer.Option(help="Format of the picture.")] = Format.MERMAID,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File to write. Default: print it.", show_default=False),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
-            help="Page of Markdown to put the Mermaid chart into, between <!-- ecr-pull-through diagram --> and "
+            metavar="PAGE",
+            help="Markdown page to put the Mermaid chart into, between <!-- ecr-pull-through diagram --> and "
             "<!-- end of ecr-pull-through diagram -->.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Draw a configuration: registries, upstreams, replication, clusters and who may pull.
+    """Draw a configuration as Mermaid or SVG.
+
+    Shows registries, upstreams, replication, clusters and the accounts that may pull.
 
     Example: ecr-pull-through diagram --config environments/minimal.yaml --format svg --output cache.svg
     """
@@ -45,7 +54,9 @@ def diagram(
     from ..configuration import load
 
     if into is not None and (output is not None or format is not Format.MERMAID):
-        raise UserError("--into puts a Mermaid chart into a page; leave --output and --format out, or --into")
+        raise UserError(
+            "--into cannot be combined with --output or --format svg: it writes a Mermaid chart into a page"
+        )
     configuration = load(config)
     text = drawing.svg(configuration) if format is Format.SVG else drawing.mermaid(configuration)
     try:

@@ -1,4 +1,4 @@
-"""``helm-values``: the values that make a chart's images come from the cache."""
+"""``helm-values``: print values that point a chart at the cache."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
+from ._usage import Command
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("helm-values")(helm_values)
+    app.command("helm-values", cls=Command)(helm_values)
 
 
 def helm_values(
-    chart: Annotated[Path, typer.Argument(help="A values.yaml, a chart's folder, or its .tgz.")],
+    chart: Annotated[Path, typer.Argument(metavar="CHART", help="A values.yaml, a chart's folder, or its .tgz.")],
     config: Config = None,
     cluster: Cluster = None,
     registry: Registry = None,
@@ -28,7 +29,9 @@ def helm_values(
         bool, typer.Option("--strict", help="Exit with 1 if an image of a cached upstream cannot be overridden.")
     ] = False,
 ) -> None:
-    """Print a values file that overrides the images of a Helm chart; on standard error, those that it cannot.
+    """Print Helm values that use cached images.
+
+    Images that no value can override are listed on standard error.
 
     Example: ecr-pull-through helm-values values.yaml --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --upstream quay=quay.io > cached.yaml

@@ -1,68 +1,87 @@
-"""``iam``: the least policy of the role that runs a verb."""
+"""``iam``: print the least policy of the role that runs a command."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from ._accounts import AssumeRole, Config
+from ._options import AssumeRole, Config
+from ._usage import Command
+from .check import Skip
 
 if TYPE_CHECKING:
     from ..configuration import ClusterPlan, Configuration, RegistryPlan
     from ..operations.least_privilege import Place
 
 
+class Verb(StrEnum):
+    """A command that calls AWS."""
+
+    WARM = "warm"
+    BACKFILL = "backfill"
+    CHECK = "check"
+    PURGE = "purge"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(iam)
+    app.command(cls=Command)(iam)
 
 
 def iam(
-    verb: Annotated[str, typer.Argument(help="warm, backfill, check or purge.")],
+    verb: Annotated[Verb, typer.Argument(metavar="COMMAND", help="warm, backfill, check or purge.")],
     config: Config,
     account: Annotated[
-        str | None, typer.Option(help="Account whose role it is for, if there are several.", show_default=False)
+        str | None,
+        typer.Option(metavar="ACCOUNT", help="Account of the role; needed if there are several.", show_default=False),
     ] = None,
     prefix: Annotated[
-        list[str] | None, typer.Option(help="Repository prefix; else all of them.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="PREFIX", help="Repository prefix; repeatable. Default: all of them.", show_default=False),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="For backfill, purge and check --fix: to change things.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="For check.")] = False,
-    no_repositories: Annotated[bool, typer.Option("--no-repositories", help="For check.")] = False,
-    no_secret_values: Annotated[bool, typer.Option("--no-secret-values", help="For check.")] = False,
-    stale_days: Annotated[int | None, typer.Option(help="For check.", show_default=False)] = None,
-    replication: Annotated[bool, typer.Option("--replication", help="For backfill.")] = False,
-    keep_rule: Annotated[bool, typer.Option("--keep-rule", help="For purge.")] = False,
-    replicas: Annotated[bool, typer.Option("--replicas", help="For warm.")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="For warm.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow changes, for backfill, purge and check --fix.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="As given to check.")] = False,
+    skip: Annotated[
+        list[Skip] | None, typer.Option(metavar="PART", help="As given to check; repeatable.", show_default=False)
+    ] = None,
+    unused_days: Annotated[
+        int | None, typer.Option(metavar="DAYS", help="As given to check.", show_default=False)
+    ] = None,
+    replication: Annotated[bool, typer.Option("--replication", help="As given to backfill.")] = False,
+    keep_rule: Annotated[bool, typer.Option("--keep-rule", help="As given to purge.")] = False,
+    replicas: Annotated[bool, typer.Option("--replicas", help="As given to warm.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="As given to warm.")] = False,
     assume_role: AssumeRole = None,
 ) -> None:
-    """Print the least IAM policy for a verb with the options that it is to be run with.
+    """Print the least IAM policy for a command.
 
-    With --assume-role it is the policy of whoever assumes that role in each account; without, it is the role's own.
+    Give the options with which the command is run. With --assume-role, print the policy of the principal that assumes that
+    role in each account. Default: the policy of the role itself.
 
     Example: ecr-pull-through iam backfill --yes --config environments/minimal.yaml
     """
     from ..configuration import load
     from ..operations.least_privilege import actions_of, caller_policy, policy_of
 
+    skipped = skip or ()
     given = {
         "yes": yes,
         "fix": fix,
-        "stale": stale_days is not None,
+        "stale": unused_days is not None,
         "replication": replication,
         "replicas": replicas,
     }
     usual = {
         "images": not no_wait,
         "nodes": True,
-        "repositories": not no_repositories,
+        "repositories": Skip.REPOSITORIES not in skipped,
         "rule": not keep_rule,
-        "secret-values": not no_secret_values,
+        "secret-values": Skip.SECRET_VALUES not in skipped,
         "settings": not replication,
         "wait": not no_wait,
     }
@@ -71,8 +90,6 @@ def iam(
     if any(registry.tags_repositories for registry in configuration.registries.values()):
         options.add("tags")
     statements = actions_of(verb, options)
-    if not statements:
-        raise UserError(f"{verb} asks nothing of AWS and needs no policy")
     if assume_role is not None:
         accounts = {place.account for place in _places(configuration, verb, ())}
         print(json.dumps(caller_policy(accounts, assume_role, partition=_partition(configuration)), indent=2))

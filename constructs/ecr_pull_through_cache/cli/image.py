@@ -1,4 +1,4 @@
-"""``image``: what one reference becomes."""
+"""``image``: print what image references become."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ import typer
 
 from ..images import InvalidImageReference
 from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
+from ._usage import Command
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(image)
+    app.command(cls=Command)(image)
 
 
 def image(
-    references: Annotated[list[str], typer.Argument(help="Image references; - reads them from standard input.")],
+    references: Annotated[
+        list[str], typer.Argument(metavar="IMAGE...", help="Image references; - reads them from standard input.")
+    ],
     config: Config = None,
     cluster: Cluster = None,
     registry: Registry = None,
     host: Host = None,
     upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="From the cache back to upstream.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why, behind a tab.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Print upstream's names for cached images.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Append the reason after a tab.")] = False,
 ) -> None:
-    """Print what image references become through the cache, one on a line.
+    """Print the cached name of image references.
+
+    Prints one line for each reference.
 
     Example: ecr-pull-through image registry.k8s.io/pause:3.10 --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --upstream k8s=registry.k8s.io

@@ -1,4 +1,4 @@
-"""``init``: a first configuration, from questions, flags, or what runs in a cluster."""
+"""``init``: write a first configuration, from questions, options, or the Pods of a cluster."""
 
 from __future__ import annotations
 
@@ -6,65 +6,81 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..admission import PolicyForm
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from ..images import REGIONS, Credentials, Upstream
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..configuration.drafting import ClusterDraft, Draft, PlaceDraft, UpstreamDraft
     from ..operations.proposing import Proposal
 
-NO_REWRITE = "none"
-_FORMS = (*(form.value for form in PolicyForm), NO_REWRITE)
-_DEFAULT_FORM = PolicyForm.MUTATING_POLICY.value
+
+class Rewrite(StrEnum):
+    """The form of the admission policy, or none."""
+
+    CLUSTER_POLICY = PolicyForm.CLUSTER_POLICY.value
+    MUTATING_POLICY = PolicyForm.MUTATING_POLICY.value
+    MUTATING_ADMISSION_POLICY = PolicyForm.MUTATING_ADMISSION_POLICY.value
+    NONE = "none"
+
+
+_FORMS = tuple(form.value for form in Rewrite)
+_DEFAULT_FORM = Rewrite.MUTATING_POLICY
 _KUBECTL = "kubectl"
 _DEFAULT_KIND = "managed-node-group"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(init)
+    app.command(cls=Command)(init)
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="File to write, or - for standard output.")] = Path("cache.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write, or - for standard output.")] = Path(
+        "cache.yaml"
+    ),
     account: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[NAME=]ACCOUNT",
-            help="Account, the first being the registry's; may be given again.",
+            help="Account; the first is the registry's; repeatable.",
             show_default=False,
         ),
     ] = None,
-    region: Annotated[str | None, typer.Option(help="Region of the registry.", show_default=False)] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="REGION", help="Region of the registry.", show_default=False)
+    ] = None,
     upstream: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[PREFIX=]HOST[/PART]", help="Registry to be cached; may be given again.", show_default=False
+            metavar="[PREFIX=]HOST[/PART]", help="Upstream registry to cache; repeatable.", show_default=False
         ),
     ] = None,
     from_cluster: Annotated[
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Propose the upstreams that run there: kubectl, a file of `kubectl get pods -A -o json` or of "
-            "`inventory --output json`, or - for a pipe.",
+            help="Propose the upstreams of a cluster's images: kubectl, a file of `kubectl get pods -A -o json` or of "
+            "`inventory --output json`, or - for standard input.",
             show_default=False,
         ),
     ] = None,
     context: Annotated[
-        str | None, typer.Option(help="Context of the kubeconfig, for --from-cluster kubectl.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="Context of the kubeconfig, for --from-cluster kubectl.", show_default=False),
     ] = None,
     replica: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[ACCOUNT/]REGION",
-            help="Where cached images are copied to; may be given again.",
+            help="Destination to replicate cached images to; repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -72,35 +88,38 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="NAME[=[ACCOUNT/]REGION]",
-            help="Cluster, in the registry's account and Region if no other is given; may be given again.",
+            help="Cluster. Default place: the registry's account and Region; repeatable.",
             show_default=False,
         ),
     ] = None,
     role: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[CLUSTER=]ROLE[:KIND]", help="Role of a cluster's nodes; may be given again.", show_default=False
+            metavar="[CLUSTER=]ROLE[:KIND]", help="Role of a cluster's nodes; repeatable.", show_default=False
         ),
     ] = None,
     rewrite: Annotated[
-        str | None,
+        Rewrite | None,
         typer.Option(
-            help=f"How images are rewritten at admission: {', '.join(_FORMS)}; else {_DEFAULT_FORM}.",
+            help=f"Admission policy that rewrites images. Default: {_DEFAULT_FORM.value}.",
             show_default=False,
         ),
     ] = None,
     organization: Annotated[
-        str | None, typer.Option(help="Organisation all of whose accounts may pull.", show_default=False)
+        str | None,
+        typer.Option(metavar="ID", help="Organization whose accounts may all pull.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
-    """Write a first configuration. In a terminal it asks for what the options leave out.
+    """Write a first configuration.
+
+    In a terminal it asks for the options that are not given.
 
     Example: ecr-pull-through init cache.yaml --account platform=111122223333 --region eu-west-1
     --upstream registry.k8s.io --cluster demo --role nodes
     """
     if str(file) != "-" and file.exists() and not force:
-        raise UserError(f"{file} exists; give another name, or --force to write it anew")
+        raise UserError(f"{file} exists; give another name, or --force to overwrite it")
     proposal = _proposal(from_cluster, context)
     if proposal is not None:
         _show(proposal)
@@ -111,7 +130,7 @@ def init(
         replicas=replica,
         clusters=cluster,
         roles=role or [],
-        rewrite=rewrite,
+        rewrite=rewrite.value if rewrite else None,
     )
     missing = [name for name, given in (("--account", account), ("--region", region)) if not given]
     if not upstream and proposal is None:
@@ -159,7 +178,7 @@ class _Answers:
             self._ask_for_clusters()
         if self.clusters and self.rewrite is None:
             self.rewrite = _ask(
-                f"Rewrite images at admission by ({', '.join(_FORMS)})", _form_of, default=_DEFAULT_FORM
+                f"Rewrite images at admission by ({', '.join(_FORMS)})", _form_of, default=_DEFAULT_FORM.value
             )
 
     def _ask_for_upstreams(self, proposal: Proposal | None) -> None:
@@ -197,7 +216,7 @@ class _Answers:
         names = {name: digits for name, digits in accounts if name}
         here = PlaceDraft(account=accounts[0][0] or accounts[0][1], region=_region_of(self.region or ""))
         clusters = [_cluster_of(text, here) for text in self.clusters or ()]
-        form = _form_of(self.rewrite or _DEFAULT_FORM)
+        form = _form_of(self.rewrite or _DEFAULT_FORM.value)
         return Draft(
             accounts=names,
             registry=here,
@@ -205,7 +224,7 @@ class _Answers:
             replicas=tuple(_place_at(text, here) for text in self.replicas or ()),
             clusters=tuple(_with_roles(clusters, self.roles)),
             organization=organization,
-            rewrite=None if form == NO_REWRITE else form,
+            rewrite=None if form == Rewrite.NONE.value else form,
             impossible=proposal.impossible if proposal else {},
         )
 
@@ -259,10 +278,10 @@ def _write(file: Path, draft: Draft, *, force: bool) -> None:
         with file.open("w" if force else "x", encoding="utf-8") as out:
             out.write(text)
     except FileExistsError:
-        raise UserError(f"{file} exists; give another name, or --force to write it anew") from None
+        raise UserError(f"{file} exists; give another name, or --force to overwrite it") from None
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
-    print(f"{file} is written; its first lines say what to do next", file=sys.stderr)
+    print(f"{file} is written; its first lines list the next steps", file=sys.stderr)
 
 
 def _schema(file: Path) -> str | None:
@@ -307,11 +326,7 @@ def _account_of(text: str) -> tuple[str, str]:
 
 def _region_of(text: str) -> str:
     if text not in REGIONS:
-        import difflib
-
-        near = difflib.get_close_matches(text, REGIONS, n=1, cutoff=0.6)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise UserError(f"{text!r} is not a Region{meant}; a Region is named like 'eu-west-1'")
+        raise UserError(f"{text!r} is not a Region{did_you_mean(text, REGIONS)}; a Region is named like 'eu-west-1'")
     return text
 
 

@@ -1,39 +1,49 @@
-"""``inventory``: which images are used, and where."""
+"""``inventory``: list images and where they are used."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UserError
 from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..manifests.finding import Left
     from ..operations.inventory import Entry, Use
 
-_FORMS = ("table", "json", "csv", "images")
 _WIDE = 1_000
 """Columns of a table that no terminal limits."""
 _COLUMNS = ("image", "registry", "cached", "reason", "hint", "toWarm", "digests", "where")
 
 
+class Output(StrEnum):
+    """The format of an inventory."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    IMAGES = "images"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(inventory)
+    app.command(cls=Command)(inventory)
 
 
 def inventory(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Pods of kubectl, manifests, charts, templates, cdk.out: files, folders, or - for standard input; "
-            "if none is given, kubectl is asked for the Pods of the cluster.",
+            metavar="[SOURCE]...",
+            help="Pods of kubectl, manifests, charts, templates, cdk.out: files, folders, or - for standard input. "
+            "Default: the Pods of the cluster, from kubectl.",
             show_default=False,
         ),
     ] = None,
@@ -43,17 +53,23 @@ def inventory(
     host: Host = None,
     upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
-    output: Annotated[str, typer.Option(help="table, json, csv, or images: the list that warm takes.")] = "table",
+    output: Annotated[Output, typer.Option(help="Format; images is the list that warm takes.")] = Output.TABLE,
     values: Annotated[
-        list[Path] | None, typer.Option(help="Values file for charts; may be given again.", show_default=False)
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Values file for charts; repeatable.", show_default=False),
     ] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.", show_default=False)] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(help="The kubeconfig.", show_default=False)] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.", show_default=False)
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Path of the kubeconfig.", show_default=False)
+    ] = None,
 ) -> None:
-    """Say which images are used, where and from where, and what each becomes through the cache.
+    """List images, where they are used, and their cached names.
 
-    What is given is recognised by itself. Exit codes: 0 when everything was read, 1 when a part of it was not: the rest is
-    printed nevertheless; 2 when nothing could be done.
+    The kind of each source is detected.
+
+    Exit codes: 0 everything was read, 1 a part could not be read and the rest is printed, 2 nothing could be done.
 
     Example: kubectl get pods -A -o json | ecr-pull-through inventory - --config environments/minimal.yaml
     """
@@ -61,13 +77,11 @@ def inventory(
     from ._sources import Cluster as Place
     from ._sources import uses_of
 
-    if output not in _FORMS:
-        raise UserError(f"--output {output!r} is not known; allowed are {', '.join(_FORMS)}")
     mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
     left: list[Left] = []
     uses = uses_of(sources or [], Place(context=context, kubeconfig=kubeconfig), values or [])
     entries = taken(_sorted_out(uses, left), mapping)
-    {"table": _table, "json": _json, "csv": _csv, "images": _images}[output](entries)
+    {Output.TABLE: _table, Output.JSON: _json, Output.CSV: _csv, Output.IMAGES: _images}[output](entries)
     for part in left:
         print(f"{part.where}: {part.why}", file=sys.stderr)
     if any(part.is_broken for part in left):

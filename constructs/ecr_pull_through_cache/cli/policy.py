@@ -1,4 +1,4 @@
-"""``policy``: the mapping as an admission policy."""
+"""``policy``: print the mapping as an admission policy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import typer
 
 from ..admission import FailurePolicy, PolicyForm, PolicySettings, render_policy
 from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, cluster_of, mapping_of
+from ._usage import Command
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(policy)
+    app.command(cls=Command)(policy)
 
 
 def policy(
     form: Annotated[
-        PolicyForm | None, typer.Option(help="Kind of policy; else the cluster's.", show_default=False)
+        PolicyForm | None,
+        typer.Option(help="Kind of policy. Default: the cluster's, or mutating-policy.", show_default=False),
     ] = None,
     config: Config = None,
     cluster: Cluster = None,
@@ -25,17 +27,22 @@ def policy(
     host: Host = None,
     upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
-    audit: Annotated[bool, typer.Option("--audit", help="The twin that reports, and changes nothing.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Print the report-only variant.")] = False,
     failure_policy: Annotated[
         FailurePolicy | None,
-        typer.Option(help="What happens to pods while the policy cannot be asked.", show_default=False),
+        typer.Option(
+            help="What the API server does with Pods while the policy cannot be evaluated.", show_default=False
+        ),
     ] = None,
     exclude_namespace: Annotated[
-        list[str] | None, typer.Option(help="Namespace that is left alone; may be given again.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="NAMESPACE", help="Namespace to leave alone; repeatable.", show_default=False),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the policy.")] = "ecr-pull-through-cache",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the policy.")] = "ecr-pull-through-cache",
 ) -> None:
-    """Print the admission policy that rewrites images, as YAML for kubectl.
+    """Print an admission policy that rewrites images.
+
+    The output is YAML for kubectl.
 
     Example: ecr-pull-through policy --form cluster-policy --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --upstream k8s=registry.k8s.io

@@ -1,4 +1,4 @@
-"""``purge``: a rule, what it cached, and the replicas of that, removed."""
+"""``purge``: delete a rule, its cached images and their replicas."""
 
 from __future__ import annotations
 
@@ -14,20 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
-from ._accounts import (
-    AssumeRole,
-    Concurrency,
-    Config,
-    Profile,
-    Tally,
-    chosen,
-    complain,
-    everywhere,
-    progress,
-    registry_named,
-    say,
-    say_json,
-)
+from ._console import Tally, complain, everywhere, progress, say, say_json
+from ._options import AssumeRole, Concurrency, Config, Profile, chosen, registry_named
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..configuration import RegistryPlan
@@ -37,42 +26,49 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(purge)
+    app.command(cls=Command)(purge)
 
 
 def purge(
-    prefix: Annotated[str, typer.Argument(help="Repository prefix of the rule.")],
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Repository prefix of the rule.")],
     config: Config,
-    registry: Annotated[str, typer.Option(help="Registry of the configuration that has the rule.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; else it is only shown what would be.")] = False,
-    keep_rule: Annotated[bool, typer.Option("--keep-rule", help="Delete what is cached, and not the rule.")] = False,
-    unless_used: Annotated[
+    registry: Annotated[str, typer.Option(metavar="NAME", help="Registry of the configuration that has the rule.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete. Default: only show what would be deleted.")] = False,
+    keep_rule: Annotated[
+        bool, typer.Option("--keep-rule", help="Delete the cached images only, and keep the rule.")
+    ] = False,
+    keep_used: Annotated[
         list[Path] | None,
         typer.Option(
-            help="File of `inventory --output json`: repositories whose images run there stay. May be given again.",
+            metavar="FILE",
+            help="Output of `inventory --output json`: keep repositories whose images run there; repeatable.",
             show_default=False,
         ),
     ] = None,
-    also: Annotated[
+    include: Annotated[
         list[str] | None,
-        typer.Option(help="Repository to delete although the rule may not have made it.", show_default=False),
+        typer.Option(
+            metavar="REPOSITORY",
+            help="Also delete this repository, even if the rule cannot be shown to have created it; repeatable.",
+            show_default=False,
+        ),
     ] = None,
-    since: Annotated[
+    created_after: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Where the rule is gone already: when it was created, such as 2026-01-31.",
+            help="If the rule is already gone: delete repositories created after this time, such as 2026-01-31.",
             show_default=False,
         ),
     ] = None,
     concurrency: Concurrency = 8,
     profile: Profile = None,
     assume_role: AssumeRole = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each repository.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each repository.")] = False,
 ) -> None:
-    """Delete the repositories that a rule made, their replicas, and last of all the rule.
+    """Delete a rule, its cached images and replicas.
 
-    Interrupted, run it again. Rewrite workloads back first: ecr-pull-through rewrite --reverse.
+    The rule goes last. If interrupted, run it again. Rewrite workloads back first: ecr-pull-through rewrite --reverse.
 
     Exit codes: 0 done or shown, 1 something is left that should be deleted, 2 the command could not be understood.
 
@@ -85,8 +81,8 @@ def purge(
     prefix = check_prefix(prefix)
     plans = chosen(config, None)
     plan = registry_named(config, plans, registry)
-    given = None if since is None else _time(since)
-    used = _used(unless_used or [])
+    given = None if created_after is None else _time(created_after)
+    used = _used(keep_used or [])
     sessions = Sessions(profile=profile, assume_role=assume_role)
 
     def purger(place: Environment) -> Purger:
@@ -95,14 +91,14 @@ def purge(
     created = purger(plan.environment).rule_created(prefix)
     if (created or given) is None:
         raise UserError(
-            f"{plan.environment} has no rule with the prefix {prefix!r}, so nobody knows what it made; "
-            "if it is deleted already, give --since with the time when it was created"
+            f"{plan.environment} has no rule with the prefix {prefix!r}, so the repositories it created cannot be found; "
+            "if the rule is already deleted, give --created-after with the time when it was created"
         )
     work = _Purge(
         prefix=prefix,
         created=created or given or datetime.max.replace(tzinfo=UTC),
         others=purger(plan.environment).rules_below(prefix),
-        also=frozenset(also or ()),
+        also=frozenset(include or ()),
         used=used,
         concurrency=concurrency,
         yes=yes,
@@ -126,7 +122,7 @@ def purge(
                 # What somebody pulled in the meantime has been imported again; without the rule it is the last time.
                 left = len(everywhere(places, partial(empty, again=True))) + work.counts["failed"]
     if left:
-        complain(f"{left} are left; run this again with --since {work.created.isoformat()}")
+        complain(f"{left} are left; run this again with --created-after {work.created.isoformat()}")
         raise typer.Exit(1)
     if not yes:
         complain("nothing was deleted; add --yes")
@@ -203,7 +199,9 @@ def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"--since {text!r} is not a time, such as 2026-01-31 or 2026-01-31T12:00:00+00:00") from None
+        raise UserError(
+            f"--created-after {text!r} is not a time, such as 2026-01-31 or 2026-01-31T12:00:00+00:00"
+        ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""``rewrite``: manifests in files, folders and pipes."""
+"""``rewrite``: rewrite images in manifests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from ..errors import UserError
 from ..manifests.rewriting import Finding, Mentions, Rewriter
 from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..manifests.rewriting import Rewritten
@@ -23,23 +24,23 @@ SKIPPED = {".git", "node_modules", ".venv", "cdk.out", ".terraform"}
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(rewrite)
+    app.command(cls=Command)(rewrite)
 
 
 def rewrite(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
     config: Config = None,
     cluster: Cluster = None,
     registry: Registry = None,
     host: Host = None,
     upstream: Upstreams = None,
     pinned_by_digest: Digests = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Write the files, each at once or not at all.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write the files; each is replaced atomically.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit with 1 if something would change.")
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Change nothing; print what would change.")] = False,
-    reverse: Annotated[bool, typer.Option("--reverse", help="From the cache back to upstream.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Rewrite cached images back to upstream's names.")] = False,
     mentions: Annotated[
         Mentions, typer.Option(help="Images that are named in arguments, environment variables and ConfigMaps.")
     ] = Mentions.REPORT,
@@ -48,7 +49,9 @@ def rewrite(
         typer.Option(metavar="KIND=PATH", help="Where a custom resource holds an image, such as Runner=spec.image."),
     ] = None,
 ) -> None:
-    """Rewrite the images in manifests, and nothing else in them.
+    """Rewrite the images in manifests.
+
+    Nothing else in them is changed.
 
     Example: ecr-pull-through rewrite manifests/ --in-place --config environments/minimal.yaml --cluster demo
     """

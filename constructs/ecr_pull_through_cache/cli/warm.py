@@ -1,4 +1,4 @@
-"""``warm``: images brought into the cache before anybody needs them."""
+"""``warm``: import images into the cache before they are needed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
-from ._accounts import AssumeRole, Profile
 from ._mapping import Cluster, Config, Host, Registry, Upstreams, configured, mapping_of
+from ._options import AssumeRole, Profile
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..images import CacheMapping, EcrHost
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(warm)
+    app.command(cls=Command)(warm)
 
 
 def warm(
     images: Annotated[
-        list[str], typer.Argument(help="Image references, files of them (@FILE), or - for standard input.")
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="Image references, files of them (@FILE), or - for standard input."),
     ],
     config: Config = None,
     cluster: Cluster = None,
@@ -39,46 +41,56 @@ def warm(
     host: Host = None,
     upstream: Upstreams = None,
     platform: Annotated[
-        list[str] | None, typer.Option(help="Platform to import, such as linux/arm64; else all.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="PLATFORM", help="Platform, such as linux/arm64; repeatable. Default: all.", show_default=False
+        ),
     ] = None,
-    referrers: Annotated[bool, typer.Option("--referrers", help="Signatures and bills of materials too.")] = False,
+    referrers: Annotated[
+        bool, typer.Option("--referrers", help="Also import signatures and bills of materials.")
+    ] = False,
     tags_from: Annotated[
         Path | None,
         typer.Option(
-            help="Inventory (--output json) or list of NAME:TAG@DIGEST: the tags of images that are pinned by digest.",
+            metavar="FILE",
+            help="Tags of images that are pinned by digest: output of `inventory --output json`, or lines of NAME:TAG@DIGEST.",
             show_default=False,
         ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=200, help="Images at once.")] = 10,
-    rate: Annotated[float, typer.Option(min=0, help="Requests a second, 0 for no limit.")] = 50,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for an image to be in ECR.")] = 900,
+    concurrency: Annotated[int, typer.Option(metavar="N", min=1, max=200, help="Concurrent images.")] = 10,
+    rate: Annotated[float, typer.Option(metavar="N", min=0, help="Requests per second; 0 for no limit.")] = 50,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Time to wait until an image is in ECR.")] = 900,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Ask for manifests only: do not wait until the layers are in ECR.")
+        bool, typer.Option("--no-wait", help="Request manifests only; do not wait for the layers.")
     ] = False,
-    replicas: Annotated[
-        bool, typer.Option("--replicas", help="Wait until the Regions that the registry replicates to have it too.")
-    ] = False,
+    replicas: Annotated[bool, typer.Option("--replicas", help="Also wait for the replicas in other Regions.")] = False,
     journal: Annotated[
-        Path | None, typer.Option(help="File of what is done; an interrupted run goes on from it.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File that records finished images, so that an interrupted run can continue.",
+            show_default=False,
+        ),
     ] = None,
     registry_url: Annotated[
         str | None,
         typer.Option(
-            help="Where the registry is reached, if not under its own host: its dual-stack host, a private proxy, "
-            "or http on the loopback.",
+            metavar="URL",
+            help="URL of the registry, if it is not reached at its own host: a dual-stack host, a private proxy, or http on "
+            "localhost.",
             show_default=False,
         ),
     ] = None,
     profile: Profile = None,
     assume_role: AssumeRole = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON for each image on standard output.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each image.")] = False,
 ) -> None:
-    """Import images into the cache, upstream's names or the cache's, without pulling a layer.
+    """Import images into the cache without pulling a layer.
 
-    An image is done when its layers are in ECR. Exit codes: 0 when all images are there, 1 when some are not, 2 when
-    nothing could be done, 130 or 143 when it was stopped by a signal; running it again goes on.
+    Images are named as upstream names them, or as the cache does. An image is imported when its layers are in ECR.
+
+    Exit codes: 0 all images are there, 1 some are not, 2 nothing could be done, 130 or 143 stopped by a signal; running it
+    again continues.
 
     Example: ecr-pull-through warm registry.k8s.io/pause:3.10 --config environments/minimal.yaml --journal warm.journal
     """

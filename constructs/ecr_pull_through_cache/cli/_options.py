@@ -1,0 +1,62 @@
+"""Options that several commands share, and what they select of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from ..configuration import Configuration, RegistryPlan
+
+Config = Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")]
+Registries = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--registry",
+        metavar="NAME",
+        help="Registry of the configuration; repeatable. Default: all of them.",
+        show_default=False,
+    ),
+]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Profile of the AWS configuration.", show_default=False)
+]
+AssumeRole = Annotated[
+    str | None, typer.Option(metavar="ROLE", help="Name of the role to assume in each account.", show_default=False)
+]
+Concurrency = Annotated[int, typer.Option(metavar="N", min=1, max=32, help="Concurrent API calls in each registry.")]
+
+
+def chosen(config: Path, names: list[str] | None, *, of: Configuration | None = None) -> Mapping[str, RegistryPlan]:
+    """Select the registries that the options name; all of them if they name none.
+
+    :param config: the configuration's file.
+    :param names: names of registries.
+    :param of: the configuration, where it is loaded already.
+    :raises UserError: when the configuration has no registry of that name.
+    """
+    from ..configuration import load
+
+    plans = (of or load(config)).registries
+    for name in sorted(names or ()):
+        registry_named(config, plans, name)
+    return {name: plan for name, plan in plans.items() if not names or name in names}
+
+
+def registry_named(config: Path, plans: Mapping[str, RegistryPlan], name: str) -> RegistryPlan:
+    """Look a registry up by its name.
+
+    :param config: the configuration's file.
+    :param plans: its registries.
+    :param name: the name.
+    :raises UserError: when the configuration has no registry of that name.
+    """
+    if name not in plans:
+        meant = did_you_mean(name, plans)
+        raise UserError(f"{config}: there is no registry {name!r}{meant}; there are {', '.join(plans)}")
+    return plans[name]
