@@ -57,6 +57,9 @@ class RegistryStack(cdk.Stack):
             analytics_reporting=False,
         )
         self._plan = registry
+        if registry.accept_unverified:
+            for id_ in ("unverifiedPartition", "newRegion"):
+                cdk.Annotations.of(self).acknowledge_warning(f"cdk-ecr-pull-through-cache:{id_}")
         self._keys: dict[str, kms.IKey] = {}
         self._secrets: dict[str, secretsmanager.ISecret] = {}
         self.cache = self._make_cache() if registry.pulled_through else None
@@ -79,13 +82,19 @@ class RegistryStack(cdk.Stack):
             self,
             "AwsSolutions-ECR1",
             "AwsSolutions-SMG4",
-            repositories=["*", *(here.arn_for_repositories(p) for p in sorted(prefixes)), *self._upstream_repositories()],
+            repositories=[
+                "*",
+                *(here.arn_for_repositories(p) for p in sorted(prefixes)),
+                *self._upstream_repositories(),
+            ],
         )
 
     def _upstream_repositories(self) -> list[str]:
         """Patterns of the repositories that roles for private ECR upstreams read."""
         return [
-            CacheRegistry(account=up.account, region=up.region).arn_for_repositories(cache.cached.upstream_repository_prefix)
+            CacheRegistry(account=up.account, region=up.region).arn_for_repositories(
+                cache.cached.upstream_repository_prefix
+            )
             for cache in self._plan.pulled_through.values()
             if (up := cache.cached.upstream).account and up.region
         ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from aws_cdk import Annotations
+
 from constructs import Construct, IConstruct
 
 from ._place import Place, is_unresolved, place_of
 from .errors import UserError, did_you_mean
-from .images import REGIONS, overlaps
+from .images import REGIONS, is_account, is_new_region, new_region, overlaps
+
+NEW_REGION = "cdk-ecr-pull-through-cache:newRegion"
+"""Id of the warning that this package does not know a Region."""
 
 
 def error_at(scope: IConstruct, id: str, message: str) -> UserError:
@@ -20,19 +25,29 @@ def check_account(account: str) -> None:
 
     :raises UserError: when it is neither.
     """
-    if not is_unresolved(account) and not (len(account) == 12 and account.isascii() and account.isdigit()):
+    if not is_unresolved(account) and not is_account(account):
         raise UserError(f"{account!r} is not an account; an account has 12 digits")
 
 
 def check_region(region: str) -> None:
-    """Refuse what is neither a Region's name nor a token.
+    """Refuse what is neither a Region's name nor a token. A Region of a name like those of its partition may be a new one.
 
     :raises UserError: when it is neither; the message names the nearest Region.
     """
-    if not is_unresolved(region) and region not in REGIONS:
+    if not is_unresolved(region) and region not in REGIONS and not is_new_region(region):
         raise UserError(
             f"{region!r} is not a Region{did_you_mean(region, REGIONS)}; a Region is named like 'eu-west-1'"
         )
+
+
+def warn_of_new_region(scope: IConstruct, region: str) -> None:
+    """Warn about a Region that this package does not know, which is taken to have Amazon ECR.
+
+    :param scope: the construct to be warned about.
+    :param region: a Region's name, or a token.
+    """
+    if not is_unresolved(region) and is_new_region(region):
+        Annotations.of(scope).add_warning_v2(NEW_REGION, new_region(region))
 
 
 def claim_singleton(scope: Construct, id: str, kind: str) -> None:

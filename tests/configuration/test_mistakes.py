@@ -60,7 +60,7 @@ CASES = {
     ),
     "an unknown key of a registry": (
         {"registries/main/upstream": {}},
-        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are account, backfill, dashboard, emptyOnDelete, pull, region, replicateTo, scanType, template, upstreams, warm"],
+        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are acceptUnverified, account, backfill, dashboard, emptyOnDelete, pull, region, replicateTo, scanType, template, upstreams, warm"],
     ),
     "an unknown key of an upstream": (
         {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credential": "x"}},
@@ -152,9 +152,70 @@ CASES = {
         {"registries/main/upstreams/k8s~more": "quay.io"},
         ["registries.main.upstreams.k8s/more: the prefix 'k8s/more' overlaps 'k8s'; every upstream of a registry needs a prefix of its own"],
     ),
-    "pull through in China": (
-        {"registries/copy/region": "cn-north-1", "registries/copy/upstreams": {"k8s": "registry.k8s.io"}, "registries/main/replicateTo": None},
-        ["registries.copy.upstreams.k8s: ECR cannot pull registry.k8s.io through in cn-north-1 (partition aws-cn); write 'mode: push' and push the images there"],
+    "a private registry of another partition": (
+        {"registries/main/upstreams/cn": "444455556666.dkr.ecr.cn-north-1.amazonaws.com.cn"},
+        ["registries.main.upstreams.cn: 444455556666.dkr.ecr.cn-north-1.amazonaws.com.cn lies in the partition aws-cn, and this registry in aws; ECR reads a private registry of its own partition alone, so copy its images; or write 'mode: push' and push the images there"],
+    ),
+    "a registry as its own upstream": (
+        {"registries/main/upstreams/own": "111122223333.dkr.ecr.eu-west-1.amazonaws.com"},
+        ["registries.main.upstreams.own: 111122223333.dkr.ecr.eu-west-1.amazonaws.com is this registry itself; a registry is not its own upstream; or write 'mode: push' and push the images there"],
+    ),
+    "a part of an upstream without a prefix": (
+        {"registries/main/upstreams": {"ROOT": {"upstream": "quay.io", "upstreamRepositoryPrefix": "argoproj"}}},
+        ["registries.main.upstreams.ROOT: the part 'argoproj' of quay.io is given with the repository prefix ROOT; ECR takes a part of an upstream only with a repository prefix of 2 to 30 characters, so choose one"],
+    ),
+    "credentials for Quay": (
+        {"registries/main/upstreams/quay": {"upstream": "quay.io", "credentials": "quay"}},
+        ["registries.main.upstreams.quay: quay.io takes no credentials; leave 'credentials' out"],
+    ),
+    "a deployed credential for Quay": (
+        {"registries/main/upstreams/quay": {"upstream": "quay.io", "deployedCredentials": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/quay-AbCdEf"}},
+        ["registries.main.upstreams.quay: quay.io takes no credentials; leave 'deployedCredentials' out"],
+    ),
+    "Azure of China": (
+        {"registries/main/upstreams/azure": {"upstream": "contoso.azurecr.cn", "credentials": "azure"}},
+        ["registries.main.upstreams.azure: 'contoso.azurecr.cn' is not an Azure container registry that ECR pulls through; allowed are hosts like 'example.azurecr.io' and 'example-a1b2c3d4e5f6g7h8.azurecr.io', not those of Azure China (.cn) and Azure Government (.us)"],
+    ),
+    "51 rules": (
+        {"registries/main/upstreams": {f"p{number:02d}": {"upstream": "quay.io", "upstreamRepositoryPrefix": f"p{number:02d}"} for number in range(51)}},
+        ["registries.main.upstreams: 51 upstreams are pulled through; allowed are 50 pull through cache rules per registry, which AWS does not raise"],
+    ),
+    "digits that are not those of an account": (
+        {"accounts/work": "١١١١٢٢٢٢٣٣٣٣"},
+        ["accounts.work: '١١١١٢٢٢٢٣٣٣٣' does not look like an account: 12 digits in quotes"],
+    ),
+    "a key with an account of other digits": (
+        {"registries/main/template": {"kmsKey": "arn:aws:kms:eu-west-1:١١١١٢٢٢٢٣٣٣٣:key/1234abcd"}},
+        ["registries.main.template.kmsKey: 'arn:aws:kms:eu-west-1:١١١١٢٢٢٢٣٣٣٣:key/1234abcd' does not look like the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'"],
+    ),
+    "double encryption by KMS outside of GovCloud, for every registry": (
+        {"defaults/template": {"encryptionType": "KMS_DSSE"}},
+        [
+            "defaults.template.encryptionType: KMS_DSSE exists in the AWS GovCloud (US) Regions alone, and this is the partition aws; use KMS or AES256 (the registry of 111122223333/eu-central-1)",
+            "defaults.template.encryptionType: KMS_DSSE exists in the AWS GovCloud (US) Regions alone, and this is the partition aws; use KMS or AES256 (the registry of 111122223333/eu-west-1)",
+        ],
+    ),
+    "a key of defaults with AES256 of a registry": (
+        {"defaults/template": {"kmsKey": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"}, "registries/main/template": {"encryptionType": "AES256"}, "registries/main/replicateTo": None, "registries/copy": None},
+        ["defaults.template.kmsKey: an kmsKey is given with AES256; a key goes with KMS or KMS_DSSE"],
+    ),
+    "exclusion filters that are no patterns": (
+        {"registries/main/template": {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusionFilters": ["v*-rc*-*", "not a tag", "fine*"]}},
+        [
+            "registries.main.template.imageTagMutabilityExclusionFilters[0]: the exclusion filter 'v*-rc*-*' is not a tag pattern; allowed are 1 to 128 letters, digits, '.', '_', '-' and at most two '*'",
+            "registries.main.template.imageTagMutabilityExclusionFilters[1]: the exclusion filter 'not a tag' is not a tag pattern; allowed are 1 to 128 letters, digits, '.', '_', '-' and at most two '*'",
+        ],
+    ),
+    "filters of a registry without the setting of defaults": (
+        {"defaults/template": {"imageTagMutability": "MUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusionFilters": ["a"]}, "registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "template": {"imageTagMutability": "MUTABLE"}}},
+        ["registries.main.upstreams.k8s.template.imageTagMutability: imageTagMutability is MUTABLE and there are 1 imageTagMutabilityExclusionFilters; filters go with a setting that ends in _WITH_EXCLUSION, and it with them"],
+    ),
+    "tags that AWS refuses": (
+        {"registries/main/template": {"resourceTags": {"aws:owner": "platform"}}, "tags": {"cost{}": "1"}},
+        [
+            "tags: the tag key 'cost{}' holds '{', '}'; allowed are letters, digits, blanks and '_.:/=+-@'",
+            "registries.main.template.resourceTags: the tag key 'aws:owner' begins with 'aws:', which is reserved for AWS; give it another name",
+        ],
     ),
     "replication to a registry nobody knows": (
         {"registries/main/replicateTo": ["copi", "copy"]},
@@ -322,7 +383,7 @@ CASES = {
     ),
     "a topic that is none": (
         {"registries/main/dashboard": {"alarmTopic": "alarms"}},
-        ["registries.main.dashboard.alarmTopic: 'alarms' does not look like the ARN of an SNS topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'"],
+        ["registries.main.dashboard.alarmTopic: 'alarms' does not look like the ARN of a topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'"],
     ),
     "a topic of another Region": (
         {"registries/main/backfill": {"alarmTopic": "arn:aws:sns:us-east-1:111122223333:alarms"}},

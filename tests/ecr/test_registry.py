@@ -9,7 +9,7 @@ HERE = EcrRegistry(account="111122223333", region="eu-west-1")
 
 def test_it_is_written_as_account_and_region():
     assert str(HERE) == "111122223333/eu-west-1"
-    assert HERE == EcrRegistry(account="111122223333", region="eu-west-1")
+    assert EcrRegistry(account="111122223333", region="eu-west-1") == HERE
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,9 @@ def test_partition_host_and_arns_follow_from_the_region(region, partition, host)
 
 def test_the_root_prefix_is_every_repository():
     assert HERE.arn_for_repositories("ROOT") == "arn:aws:ecr:eu-west-1:111122223333:repository/*"
-    assert HERE.arn_for_repositories("ROOT", name="team/app") == "arn:aws:ecr:eu-west-1:111122223333:repository/team/app"
+    assert (
+        HERE.arn_for_repositories("ROOT", name="team/app") == "arn:aws:ecr:eu-west-1:111122223333:repository/team/app"
+    )
     assert HERE.arn_for_repositories("hub", name="bitnami/*") == (
         "arn:aws:ecr:eu-west-1:111122223333:repository/hub/bitnami/*"
     )
@@ -40,4 +42,4 @@ def test_the_root_prefix_is_every_repository():
 
 def test_an_image_has_its_prefix_tag_and_digest():
     assert HERE.image_uri("k8s", "pause", tag="3.10") == f"{HERE.host}/k8s/pause:3.10"
-    assert HERE.image_uri("ROOT", "pause", digest="sha256:0") == f"{HERE.host}/pause@sha256:0"
+    assert HERE.image_uri("ROOT", "pause", digest=f"sha256:{'0' * 64}") == f"{HERE.host}/pause@sha256:{'0' * 64}"

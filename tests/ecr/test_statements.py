@@ -104,7 +104,9 @@ class TestSize:
 
     @pytest.mark.parametrize("number", [5, 40])
     def test_so_many_accounts_fit_with_nine_upstreams(self, number):
-        statements.check_size("registry policy", statements.document(statements.registry_import(HUB, accounts(number), NINE)))
+        statements.check_size(
+            "registry policy", statements.document(statements.registry_import(HUB, accounts(number), NINE))
+        )
 
     def test_too_many_are_one_error_that_names_the_way_out(self):
         policy = statements.document(statements.repository_pull(HUB, accounts(400)))

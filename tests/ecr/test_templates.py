@@ -41,7 +41,10 @@ REFUSED = {
         {"image_tag_mutability": "IMMUTABLE_WITH_EXCLUSION", "exclusion_filters": tuple("abcdef")},
         "6 exclusion filters are given; at most 5 are allowed",
     ),
-    "another mutability": ({"image_tag_mutability": "mutable"}, "'mutable' is not a tag mutability; allowed are MUTABLE"),
+    "another mutability": (
+        {"image_tag_mutability": "mutable"},
+        "'mutable' is not a tag mutability; allowed are MUTABLE",
+    ),
     "another encryption": ({"encryption_type": "SSE"}, "'SSE' is not a type of encryption; allowed are AES256, KMS"),
 }
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from tests.real.engines import ApiServer, api_server, engine, _port, layer_tool, run
+from tests.real.engines import ApiServer, _port, api_server, engine, layer_tool, run
 from tests.real.pods import images_of, pod
 
 NAMESPACE = "kyverno"

@@ -184,15 +184,64 @@ def test_the_same_prefix_may_stand_in_another_region(app, stack):
     rule(cdk.Stack(app, "Elsewhere", env=cdk.Environment(account="111122223333", region="us-east-1")))
 
 
-def test_a_partition_without_pull_through_says_what_is_left(app):
-    stack = cdk.Stack(app, "China", env=cdk.Environment(account="111122223333", region="cn-north-1"))
+def in_region(app, region, **props):
+    stack = cdk.Stack(app, "There", env=cdk.Environment(account="111122223333", region=region))
+    rule(stack, **props)
+    return stack
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "eusc-de-east-1"])
+def test_a_partition_of_which_aws_says_nothing_is_warned_of(app, region):
+    stack = in_region(app, region)
+    assert warnings(stack) == ["cdk-ecr-pull-through-cache:unverifiedPartition"]
+    assert "is not verified" in str(stack.node.find_child("Rule").node.metadata[0].data)
+
+
+def test_a_partition_that_the_user_verified_is_not_warned_of(app):
+    known = Upstream.of("k8s", url="registry.k8s.io", partitions=["aws-cn"])
+    assert warnings(in_region(app, "cn-north-1", upstream=known)) == []
+
+
+def test_a_partition_that_the_user_excluded_is_refused(app):
+    elsewhere = Upstream.of("k8s", url="registry.k8s.io", partitions=["aws"])
     with pytest.raises(
-        UserError, match="China/Rule: ECR cannot pull registry.k8s.io through in the partition aws-cn of cn-north-1"
+        UserError,
+        match="There/Rule: ECR cannot pull registry.k8s.io through in the partition aws-cn of cn-north-1; it is said to do so "
+        "in aws, or let others push or replicate its images here .ReplicaRegistry.",
     ):
-        rule(stack)
+        in_region(app, "cn-north-1", upstream=elsewhere)
 
 
-def test_more_rules_than_the_quota_are_warned_of(stack):
-    for number in range(51):
+@pytest.mark.parametrize("region", ["sa-west-1", "me-west-1", "ap-southeast-9"])
+def test_a_region_that_is_newer_than_the_package_is_warned_of(app, region):
+    assert warnings(in_region(app, region)) == ["cdk-ecr-pull-through-cache:newRegion"]
+
+
+def test_a_registry_is_not_its_own_upstream(stack):
+    with pytest.raises(UserError, match="is this registry itself; a registry is not its own upstream"):
+        rule(stack, upstream=Upstream.ecr(account="111122223333", region="eu-west-1"))
+
+
+def test_a_registry_of_another_partition_is_no_upstream(stack):
+    with pytest.raises(UserError, match="lies in the partition aws-cn, and this registry in aws"):
+        rule(stack, upstream=Upstream.ecr(account="444455556666", region="cn-north-1"))
+
+
+def test_quay_takes_no_credentials(stack):
+    with pytest.raises(UserError, match="quay.io takes no credentials"):
+        rule(stack, upstream=Upstream.QUAY, credentials=secret(stack))
+
+
+def test_a_part_of_an_upstream_needs_a_prefix(stack):
+    with pytest.raises(
+        UserError, match="Stack/Rule: the part 'argoproj' of quay.io is given with the repository prefix ROOT"
+    ):
+        rule(stack, upstream=Upstream.QUAY, repository_prefix="ROOT", upstream_repository_prefix="argoproj")
+
+
+def test_a_registry_has_50_rules_and_no_more(stack):
+    for number in range(50):
         PullThroughCacheRule(stack, f"Rule{number}", upstream=Upstream.KUBERNETES, repository_prefix=f"k8s-{number}")
-    assert warnings(stack) == ["cdk-ecr-pull-through-cache:ruleQuota"]
+    assert warnings(stack) == []
+    with pytest.raises(UserError, match="Stack/Rule: the registry has 50 rules already"):
+        rule(stack)

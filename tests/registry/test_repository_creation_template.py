@@ -2,6 +2,7 @@
 
 import json
 
+import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -58,8 +59,8 @@ def test_a_key_of_ones_own_is_granted_to_the_role(stack):
     key = kms.Key.from_key_arn(
         stack, "Key", "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     )
-    template(stack, encryption=ecr.RepositoryEncryption.KMS_DSSE, encryption_key=key)
-    assert only(stack, TEMPLATE)["EncryptionConfiguration"] == {"EncryptionType": "KMS_DSSE", "KmsKey": key.key_arn}
+    template(stack, encryption=ecr.RepositoryEncryption.KMS, encryption_key=key)
+    assert only(stack, TEMPLATE)["EncryptionConfiguration"] == {"EncryptionType": "KMS", "KmsKey": key.key_arn}
     on_key = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"][1]
     assert on_key["Action"] == ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
     assert on_key["Resource"] == key.key_arn
@@ -136,3 +137,65 @@ SETTINGS_REFUSED = {
 def test_settings_that_do_not_go_together(settings, message):
     with pytest.raises(UserError, match=message):
         CreationTemplateSettings(**settings)
+
+
+def dsse(app, region):
+    environment = cdk.Environment(account="111122223333", region=region) if region else None
+    stack = cdk.Stack(app, "There", env=environment)
+    template(stack, encryption=ecr.RepositoryEncryption.KMS_DSSE)
+    return stack
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "eusc-de-east-1", "sa-west-1"])
+def test_double_encryption_is_refused_outside_of_govcloud(app, region):
+    with pytest.raises(UserError, match="There/Template: KMS_DSSE exists in the AWS GovCloud .US. Regions alone"):
+        dsse(app, region)
+
+
+def test_double_encryption_is_accepted_in_govcloud(app):
+    stack = dsse(app, "us-gov-west-1")
+    assert only(stack, TEMPLATE)["EncryptionConfiguration"] == {"EncryptionType": "KMS_DSSE"}
+    assert warnings(stack) == []
+
+
+def test_double_encryption_without_a_region_is_warned_of(app):
+    assert warnings(dsse(app, None)) == ["cdk-ecr-pull-through-cache:dsseWithoutRegion"]
+
+
+ARCHIVES = LifecyclePolicy(
+    [LifecycleRule(priority=1, count_type=CountType.SINCE_IMAGE_PULLED, count=9, action=LifecycleAction.ARCHIVE)]
+)
+REPLICAS, BOTH = [AppliedFor.REPLICATION], [AppliedFor.PULL_THROUGH_CACHE, AppliedFor.REPLICATION]
+
+
+@pytest.mark.parametrize(
+    ("applied_for", "settings", "expected"),
+    [
+        (REPLICAS, {"image_tag_mutability": ecr.TagMutability.IMMUTABLE}, ["immutableReplicas"]),
+        (BOTH, {"image_tag_mutability": ecr.TagMutability.IMMUTABLE}, ["immutableCache", "immutableReplicas"]),
+        (REPLICAS, {"lifecycle": ARCHIVES}, ["archivedReplicas"]),
+        (BOTH, {"lifecycle": ARCHIVES}, ["archivedCache"]),
+        (REPLICAS, {"lifecycle": LifecyclePolicy.expire_after(days=90)}, ["expiringReplicas"]),
+        (BOTH, {"lifecycle": LifecyclePolicy.expire_after(days=90)}, []),
+        (REPLICAS, {}, []),
+    ],
+)
+def test_settings_that_hurt_replicas_are_warned_of(stack, applied_for, settings, expected):
+    RepositoryCreationTemplate(
+        stack, "Template", prefix="k8s", applied_for=applied_for, settings=CreationTemplateSettings(**settings)
+    )
+    assert warnings(stack) == [f"cdk-ecr-pull-through-cache:{name}" for name in expected]
+
+
+def test_the_warning_says_what_happens_to_a_tag_that_moved(stack):
+    RepositoryCreationTemplate(
+        stack, "Template", prefix="k8s", applied_for=REPLICAS,
+        settings=CreationTemplateSettings(image_tag_mutability=ecr.TagMutability.IMMUTABLE),
+    )  # fmt: skip
+    (entry,) = stack.node.find_child("Template").node.metadata
+    assert "an image whose tag exists here already arrives without the tag" in entry.data
+
+
+def test_a_token_stands_for_the_value_of_a_tag(stack):
+    template(stack, resource_tags={"region": cdk.Aws.REGION})
+    assert only(stack, TEMPLATE)["ResourceTags"] == [{"Key": "region", "Value": {"Ref": "AWS::Region"}}]

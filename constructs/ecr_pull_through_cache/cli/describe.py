@@ -49,10 +49,10 @@ def describe(
     console.print(_registries(configuration))
     if configuration.clusters:
         console.print(_clusters(configuration))
-    for cluster in configuration.clusters.values():
-        for message in cluster.warnings.values():
-            console.print(f"warning: {message}", markup=False, soft_wrap=True)
     plans: list[RegistryPlan | ClusterPlan] = [*configuration.registries.values(), *configuration.clusters.values()]
+    for plan in plans:
+        for message in plan.warnings.values():
+            console.print(f"warning: {message}", markup=False, soft_wrap=True)
     environments = {plan.environment for plan in plans}
     console.print(f"{_count(plans, 'stack')} in {_count(environments, 'environment')}")
 
@@ -85,6 +85,7 @@ def _registry(plan: RegistryPlan) -> dict[str, Any]:
         "backfill": plan.backfill is not None,
         "dashboard": plan.dashboard is not None,
         "emptyOnDelete": plan.empty_on_delete,
+        "warnings": dict(plan.warnings),
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 from ..ecr import quotas, secrets
+from ..ecr.template_rules import DSSE, check_encryption
 from ..errors import UserError
-from ..images import REGIONS, CachedUpstream, overlaps, partition_of
+from ..images import REGIONS, CachedUpstream, is_account, is_new_region, overlaps, partition_name, partition_of
 from .models import Cluster, Document, Registry, Template, UpstreamRule
 from .plan import Environment
 from .source import Place, Problem
@@ -19,6 +20,11 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where something allowed is near, otherwise nothing."""
     near = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _is_region(name: str) -> bool:
+    """Whether a name is that of a Region, be it one that AWS may have opened later."""
+    return name in REGIONS or is_new_region(name)
 
 
 class Names:
@@ -31,12 +37,12 @@ class Names:
 
     def account(self, given: str) -> str | None:
         """The 12 digits, ``None`` when there are none."""
-        return given if re.fullmatch(r"\d{12}", given, re.ASCII) else self._accounts.get(given)
+        return given if is_account(given) else self._accounts.get(given)
 
     def region(self, given: str) -> str | None:
         """The Region, ``None`` when there is none."""
         region = self._regions.get(given, given)
-        return region if region in REGIONS else None
+        return region if _is_region(region) else None
 
     def environment(self, of: Registry | Cluster) -> Environment | None:
         """Account and Region, ``None`` when one is not known."""
@@ -74,7 +80,7 @@ def check(document: Document, broken: Iterable[Place] = ()) -> Iterator[Problem]
     missing = {str(place[-1]) for place in broken if place[0] == "registries"}
     known = {*document.registries, *missing}
     for alias, region in document.regions.items():
-        if region not in REGIONS:
+        if not _is_region(region):
             yield Problem(
                 place=("regions", alias),
                 message=f"{region!r} is not a Region{nearest(region, REGIONS)}; a Region is named like 'eu-west-1'",
@@ -101,14 +107,27 @@ def _registry(document: Document, names: Names, name: str, registry: Registry, k
         )
     for prefix, rule in registry.upstreams.items():
         yield from _upstream((*place, "upstreams", prefix), prefix, rule, environment)
+    yield from _number_of_rules(place, registry)
     for one, other in combinations(sorted(registry.upstreams), 2):
         if overlaps(one.rstrip("/"), other.rstrip("/")):
             yield Problem(
                 place=(*place, "upstreams", other),
                 message=f"the prefix {other!r} overlaps {one!r}; every upstream of a registry needs a prefix of its own",
             )
-    yield from _template((*place, "template"), registry.template, environment)
+    if environment is not None:
+        for layers in _templates(document, name, registry):
+            yield from _template(layers, environment)
     yield from _replication(document, names, name, registry, known)
+
+
+def _number_of_rules(place: Place, registry: Registry) -> Iterator[Problem]:
+    rules = sum(rule.mode == "pull-through" for rule in registry.upstreams.values())
+    if rules > quotas.RULES.value:
+        yield Problem(
+            place=(*place, "upstreams"),
+            message=f"{rules} upstreams are pulled through; allowed are {quotas.RULES.value} {quotas.RULES.name}, "
+            "which AWS does not raise",
+        )
 
 
 def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Environment | None) -> Iterator[Problem]:
@@ -119,14 +138,9 @@ def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Enviro
         return
     if environment is None:
         return
-    yield from _template((*place, "template"), rule.template, environment)
-    partition = partition_of(environment.region)
-    if rule.mode == "pull-through" and partition and partition.name not in cached.upstream.partitions:
-        yield Problem(
-            place=place,
-            message=f"ECR cannot pull {rule.upstream} through in {environment.region} (partition {partition.name}); "
-            "write 'mode: push' and push the images there",
-        )
+    why = cached.upstream.why_not_pulled_through(account=environment.account, region=environment.region)
+    if rule.mode == "pull-through" and why is not None:
+        yield Problem(place=place, message=f"{why}; or write 'mode: push' and push the images there")
     for key, given in (("credentials", rule.credentials), ("deployedCredentials", rule.deployed_credentials)):
         if given is not None:
             yield from _secret((*place, key), given, environment, named=key == "credentials")
@@ -149,15 +163,60 @@ def _secret(place: Place, given: str, environment: Environment, *, named: bool) 
         )
 
 
-def _template(place: Place, template: Template | None, environment: Environment | None) -> Iterator[Problem]:
-    key = template.kms_key if template else None
-    if key is None or environment is None:
-        return
-    _, _, _, region, account, _ = key.split(":", 5)
-    if (account, region) != (environment.account, environment.region):
+Layer = tuple[Place, Template | None]
+"""A template and its place; of several, the last one that gives a key holds."""
+
+
+def _templates(document: Document, name: str, registry: Registry) -> Iterator[list[Layer]]:
+    """The layers of every template that a registry gets."""
+    place: Place = ("registries", name)
+    common: list[Layer] = [
+        (("defaults", "template"), document.defaults.template),
+        ((*place, "template"), registry.template),
+    ]
+    receives = any(name in other.replicate_to for other in document.registries.values())
+    if receives or registry.template is not None:
+        yield common
+    for prefix, rule in registry.upstreams.items():
+        yield [*common, ((*place, "upstreams", prefix, "template"), rule.template)]
+
+
+def _given(layers: list[Layer], field: str) -> tuple[Place, Any]:
+    """The value of a key and where it is given; the place is empty where it is left to its default."""
+    for place, template in reversed(layers):
+        if template is not None and field in template.model_fields_set:
+            return (*place, str(Template.model_fields[field].alias)), getattr(template, field)
+    return (), Template.model_fields[field].get_default(call_default_factory=True)
+
+
+def _template(layers: list[Layer], environment: Environment) -> Iterator[Problem]:
+    at_key, key = _given(layers, "kms_key")
+    at_type, encryption = _given(layers, "encryption_type")
+    if encryption == DSSE:
+        try:
+            check_encryption(encryption, partition_name(environment.region))
+        except UserError as error:
+            yield Problem(place=at_type, message=f"{error} (the registry of {environment})")
+    if key is not None and encryption == "AES256":
+        yield Problem(place=at_key, message="an kmsKey is given with AES256; a key goes with KMS or KMS_DSSE")
+    if key is not None:
+        _, _, _, region, account, _ = key.split(":", 5)
+        if (account, region) != (environment.account, environment.region):
+            yield Problem(
+                place=at_key,
+                message=f"the key lies in {account}/{region}; repositories of {environment} need one of theirs",
+            )
+    yield from _exclusions(layers)
+
+
+def _exclusions(layers: list[Layer]) -> Iterator[Problem]:
+    at_setting, setting = _given(layers, "image_tag_mutability")
+    at_filters, filters = _given(layers, "image_tag_mutability_exclusion_filters")
+    if setting.endswith("_WITH_EXCLUSION") != bool(filters):
         yield Problem(
-            place=(*place, "kmsKey"),
-            message=f"the key lies in {account}/{region}; repositories of {environment} need one of theirs",
+            place=max(at_setting, at_filters, key=len),
+            message=f"imageTagMutability is {setting} and there are {len(filters)} imageTagMutabilityExclusionFilters; "
+            "filters go with a setting that ends in _WITH_EXCLUSION, and it with them",
         )
 
 

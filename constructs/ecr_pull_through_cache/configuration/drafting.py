@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from ..errors import UserError
-from ..images import Credentials, Upstream, check_prefix, partition_of
+from ..images import Credentials, Upstream, check_prefix, is_account
 from .loading import parse
 from .source import ConfigurationError
 
@@ -288,8 +287,14 @@ class _Writer:
             yield f"        credentials: {_scalar(secret)} # makes the secret ecr-pullthroughcache/{secret}; see step 3"
 
     def _pulls_through(self, rule: UpstreamDraft, place: PlaceDraft) -> bool:
-        partition = partition_of(place.region)
-        return partition is None or partition.name in rule.upstream.partitions
+        """Whether AWS says that ECR pulls the upstream through there; a first configuration holds nothing that is unverified."""
+        return (
+            rule.upstream.why_not_pulled_through(account=self._account_of(place), region=place.region) is None
+            and rule.upstream.unverified_in(place.region) is None
+        )
+
+    def _account_of(self, place: PlaceDraft) -> str:
+        return self._draft.accounts.get(place.account, place.account)
 
     def _needs_secret(self, rule: UpstreamDraft) -> bool:
         return rule.upstream.credentials is Credentials.REQUIRED and self._pulls_through(rule, self._draft.registry)
@@ -322,7 +327,7 @@ def _host_of(rule: UpstreamDraft) -> str:
 
 
 def _account(given: str) -> str:
-    return f'"{given}"' if re.fullmatch(r"\d{12}", given, re.ASCII) else _scalar(given)
+    return f'"{given}"' if is_account(given) else _scalar(given)
 
 
 def _scalar(text: str) -> str:

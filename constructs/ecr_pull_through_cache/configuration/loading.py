@@ -78,16 +78,16 @@ def _problem(details: Mapping[str, Any]) -> Problem:
 
 _PATTERNS = {
     r"^[a-z][a-z0-9-]{0,62}$": "a name: at most 63 lower-case letters, digits and '-', beginning with a letter",
-    r"^\d{12}$": "an account: 12 digits in quotes",
+    r"^[0-9]{12}$": "an account: 12 digits in quotes",
     r"^o-[a-z0-9]{10,32}$": "the id of an organisation: 'o-' and 10 to 32 lower-case letters and digits",
     r"^[a-zA-Z0-9_+=,.@-]{1,64}$": "the name of a role: at most 64 letters, digits and '_+=,.@-', without its path",
-    r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$": "the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'",
-    r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$": "the ARN of an SNS topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'",
-    r"^(rate\([1-9]\d* (hours?|days?)\)|cron\(\S+( \S+){5}\))$": "a schedule: 'rate(6 hours)' or 'cron(0 3 * * ? *)'",
+    r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$": "the ARN of a KMS key: 'arn:aws:kms:REGION:ACCOUNT:key/ID'",
+    r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$": "the ARN of a topic: 'arn:aws:sns:REGION:ACCOUNT:NAME'",
+    r"^(rate\([1-9][0-9]* (hours?|days?)\)|cron\(\S+( \S+){5}\))$": "a schedule: 'rate(6 hours)' or 'cron(0 3 * * ? *)'",
     r"^vpc-[0-9a-f]{8,17}$": "the id of a VPC: 'vpc-' and hexadecimal digits",
     r"^subnet-[0-9a-f]{8,17}$": "the id of a subnet: 'subnet-' and hexadecimal digits",
     r"^rtb-[0-9a-f]{8,17}$": "the id of a route table: 'rtb-' and hexadecimal digits",
-    r"^\d+\.\d+\.\d+\.\d+/\d+$": "an address range: '10.0.0.0/16'",
+    r"^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+/[0-9]+$": "an address range: '10.0.0.0/16'",
 }
 
 
@@ -181,6 +181,7 @@ class _Resolver:
             backfill=registry.backfill,
             dashboard=registry.dashboard,
             empty_on_delete=registry.empty_on_delete,
+            accept_unverified=registry.accept_unverified,
         )
 
     def _cache(self, prefix: str, rule: UpstreamRule, template: Template) -> CachePlan:

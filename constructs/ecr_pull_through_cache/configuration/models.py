@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from ..ecr.lifecycle import EXPIRE_BY_LAST_PULL, LifecyclePolicy, LifecycleRule
+from ..ecr.template_rules import check_tags
+from ..ecr.templates import MOST_EXCLUSIONS, check_exclusion
 from ..errors import UserError
 from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_platform, check_prefix
 
@@ -58,20 +60,23 @@ RoleName = Annotated[
     str, Field(pattern=r"^[a-zA-Z0-9_+=,.@-]{1,64}$", description="Name of an IAM role, without its path.")
 ]
 KeyArn = Annotated[
-    str, Field(pattern=r"^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$", description="ARN of a KMS key.")
+    str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", description="ARN of a KMS key.")
 ]
 TopicArn = Annotated[
     str,
-    Field(pattern=r"^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="ARN of an SNS topic."),
+    Field(
+        pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="ARN of an SNS topic."
+    ),
 ]
 Schedule = Annotated[
     str,
     Field(
-        pattern=r"^(rate\([1-9]\d* (hours?|days?)\)|cron\(\S+( \S+){5}\))$",
+        pattern=r"^(rate\([1-9][0-9]* (hours?|days?)\)|cron\(\S+( \S+){5}\))$",
         description="An expression of EventBridge Scheduler, at most every hour.",
     ),
 ]
 Platform = Annotated[str, AfterValidator(check_platform)]
+Tags = Annotated[dict[str, str], AfterValidator(check_tags)]
 SecretName = Annotated[
     str,
     Field(
@@ -123,15 +128,17 @@ class Template(Model):
     image_tag_mutability: Literal["MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] = Field(
         "MUTABLE", description="Whether tags may move. ECR refreshes cached tags by moving them."
     )
-    image_tag_mutability_exclusion_filters: tuple[str, ...] = Field(
-        (), max_length=5, description="Tag patterns that are the exception, for the ..._WITH_EXCLUSION settings."
+    image_tag_mutability_exclusion_filters: tuple[Annotated[str, AfterValidator(check_exclusion)], ...] = Field(
+        (),
+        max_length=MOST_EXCLUSIONS,
+        description="Tag patterns that are the exception, for the ..._WITH_EXCLUSION settings.",
     )
     encryption_type: Literal["AES256", "KMS", "KMS_DSSE"] | None = Field(
         None, description="AES256 if left out, KMS where there is an kmsKey."
     )
     kms_key: KeyArn | None = Field(None, description="ARN of a key in the registry's account and Region.")
     lifecycle_policy: Lifecycle | None = Field(None, description="Which images expire; none if left out.")
-    resource_tags: dict[str, str] = Field(default_factory=dict, description="Tags of the repositories.")
+    resource_tags: Tags = Field(default_factory=dict, description="Tags of the repositories.")
 
     @model_validator(mode="after")
     def _goes_together(self) -> Template:
@@ -186,6 +193,8 @@ class UpstreamRule(Model):
             raise UserError(f"{self.upstream} needs credentials; add 'credentials' with the name of a secret")
         if known.credentials is Credentials.NONE and self.credentials is not None:
             raise UserError(f"{self.upstream} takes no credentials; leave 'credentials' out")
+        if known.credentials is Credentials.NONE and self.deployed_credentials is not None:
+            raise UserError(f"{self.upstream} takes no credentials; leave 'deployedCredentials' out")
         return self
 
     def cached(self, prefix: str) -> CachedUpstream:
@@ -275,6 +284,10 @@ class Registry(Model):
     empty_on_delete: bool = Field(
         False, description="Whether cached images go when the stack is deleted; else they stay."
     )
+    accept_unverified: bool = Field(
+        False,
+        description="Silence the warnings that AWS does not say whether ECR pulls through in this partition or Region.",
+    )
 
 
 class Nodes(Model):
@@ -303,7 +316,7 @@ class Endpoints(Model):
     """The VPC that gets endpoints for ECR and its layers."""
 
     vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
-    cidr: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")] = Field(
+    cidr: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+/[0-9]+$")] = Field(
         description="Address range from where the endpoints are reached."
     )
     subnets: dict[str, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = Field(
@@ -354,14 +367,14 @@ class Defaults(Model):
 class Document(Model):
     """A configuration: registries, the clusters that pull from them, and names for accounts and Regions."""
 
-    accounts: dict[Name, Annotated[str, BeforeValidator(_text_of_digits), Field(pattern=r"^\d{12}$")]] = Field(
+    accounts: dict[Name, Annotated[str, BeforeValidator(_text_of_digits), Field(pattern=r"^[0-9]{12}$")]] = Field(
         default_factory=dict, description="Names for accounts."
     )
     regions: dict[Name, str] = Field(default_factory=dict, description="Names for Regions.")
     organization: Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")] | None = Field(
         None, description="Id of the AWS organisation, for pull.organization."
     )
-    tags: dict[str, str] = Field(default_factory=dict, description="Tags of every stack.")
+    tags: Tags = Field(default_factory=dict, description="Tags of every stack.")
     defaults: Defaults = Field(default_factory=Defaults)
     registries: dict[Name, Registry] = Field(min_length=1, description="The registries, by a name of your own.")
     clusters: dict[Name, Cluster] = Field(default_factory=dict, description="The clusters, by a name of your own.")

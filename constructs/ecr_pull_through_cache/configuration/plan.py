@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..images import ROOT, CachedUpstream, CacheMapping, EcrHost, PinnedByDigest
+from ..ecr.template_rules import PULL_THROUGH_CACHE, REPLICATION, cautions
+from ..images import ROOT, CachedUpstream, CacheMapping, EcrHost, PinnedByDigest, is_new_region, new_region
 
 if TYPE_CHECKING:
     from .models import Backfill, Dashboard, Endpoints, Nodes, Rewrite, Template, Warm
+
+_SILENCE = "; 'acceptUnverified: true' silences this"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,7 @@ class RegistryPlan:
     :param backfill: how repositories that exist already get what their template says, if they do.
     :param dashboard: the dashboard, if there is one.
     :param empty_on_delete: whether cached images go when the stack is deleted.
+    :param accept_unverified: whether warnings about what AWS does not say of the Region are left out.
     """
 
     name: str
@@ -83,6 +87,7 @@ class RegistryPlan:
     backfill: Backfill | None = None
     dashboard: Dashboard | None = None
     empty_on_delete: bool = False
+    accept_unverified: bool = False
 
     @property
     def host(self) -> str:
@@ -107,6 +112,36 @@ class RegistryPlan:
             registry=self.host,
             rules=tuple(self.pulled_through[prefix].cached for prefix in sorted(self.pulled_through)),
         )
+
+    @property
+    def warnings(self) -> Mapping[str, str]:
+        """What its owner should know, by a stable id."""
+        region = self.environment.region
+        found = {} if self.accept_unverified else self._unverified
+        if is_new_region(region) and not self.accept_unverified:
+            found["newRegion"] = f"the registry {self.name}: {new_region(region)}{_SILENCE}"
+        arrives = {REPLICATION} if self.sources else set()
+        created = {
+            **{prefix: (plan, {PULL_THROUGH_CACHE, *arrives}) for prefix, plan in self.pulled_through.items()},
+            **{prefix: (plan, {REPLICATION}) for prefix, plan in self.replicated.items()},
+        }
+        for prefix, (plan, created_by) in created.items():
+            lifecycle = plan.template.lifecycle_policy
+            for name, text in cautions(
+                mutability=plan.template.image_tag_mutability,
+                lifecycle=lifecycle.policy() if lifecycle else None,
+                created_by=created_by,
+            ).items():
+                found.setdefault(name, f"the registry {self.name}, prefix {prefix}: {text}")
+        return found
+
+    @property
+    def _unverified(self) -> dict[str, str]:
+        for plan in self.pulled_through.values():
+            why = plan.cached.upstream.unverified_in(self.environment.region)
+            if why is not None:
+                return {"unverifiedPartition": f"the registry {self.name}: {why}{_SILENCE}"}
+        return {}
 
     @property
     def tags_repositories(self) -> bool:
@@ -158,6 +193,9 @@ class ClusterPlan:
     def warnings(self) -> Mapping[str, str]:
         """What its owner should know, by a stable id."""
         found = {}
+        region = self.environment.region
+        if is_new_region(region) and not self.registry.accept_unverified:
+            found["newRegion"] = f"the cluster {self.name}: {new_region(region)}"
         held = {**self.registry.pushed, **self.registry.replicated}
         if held and not self.prepopulated:
             found["replicaOnly"] = (

@@ -310,6 +310,16 @@ class LifecyclePolicy:
         """Whether a rule moves images to the archive class, from which they cannot be pulled."""
         return any(rule.action is LifecycleAction.ARCHIVE for rule in self.rules)
 
+    @property
+    def expires_by_age(self) -> bool:
+        """Whether a rule deletes images that have a tag by their age, pulled or not."""
+        return any(
+            rule.action is LifecycleAction.EXPIRE
+            and rule.count_type is CountType.SINCE_IMAGE_PUSHED
+            and rule.tags is not TagSelection.UNTAGGED
+            for rule in self.rules
+        )
+
     def to_text(self) -> str:
         """Render the JSON text that the service takes."""
         return json.dumps({"rules": [rule.to_json() for rule in self.rules]}, separators=(",", ":"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..images import ROOT, EcrHost, partition_of
+from ..images import ROOT, EcrHost, check_parts, partition_of
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -65,13 +65,26 @@ class EcrRegistry:
         """
         return f"arn:{self.partition}:iam::{account}:root"
 
-    def image_uri(self, prefix: str, repository: str, *, tag: str | None = None, digest: str | None = None) -> str:
-        """The reference of a cached image.
+    def image_uri(
+        self,
+        prefix: str,
+        repository: str,
+        *,
+        tag: str | None = None,
+        digest: str | None = None,
+        dotted: bool = False,
+    ) -> str:
+        """Name a cached image.
 
         :param prefix: the repository prefix, or ``ROOT``.
         :param repository: path of the upstream repository below what the prefix stands for.
         :param tag: tag. Default: none, which registries read as ``latest``.
         :param digest: digest with its algorithm. Default: none.
+        :param dotted: whether the first part of the path may hold a ``.``, as in private registries of Amazon ECR. Default: no,
+            since such a part is a host.
+        :raises UserError: when the repository holds a host, a tag or a digest, when tag or digest is none, or when the
+            repository has more than 255 characters with its prefix.
         """
+        check_parts(repository, tag=tag, digest=digest, below="" if prefix == ROOT else prefix, dotted=dotted)
         path = repository if prefix == ROOT else f"{prefix}/{repository}"
         return f"{self.host}/{path}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"

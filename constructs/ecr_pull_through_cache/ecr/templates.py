@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import UserError
 from .lifecycle import LifecyclePolicy
+from .template_rules import check_tags
 
 TagMutability = Literal["MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"]
 """Whether tags may move, in the words of the API."""
@@ -83,6 +84,7 @@ class TemplateSettings:
             raise UserError(f"{len(filters)} exclusion filters are given; at most {MOST_EXCLUSIONS} are allowed")
         for pattern in filters:
             check_exclusion(pattern)
+        check_tags(self.resource_tags)
         if self.kms_key is not None and self.encryption_type == "AES256":
             raise UserError("a KMS key is given with the encryption AES256; a key goes with KMS or KMS_DSSE")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..errors import did_you_mean
+
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
@@ -13,17 +15,17 @@ class Partition:
     :param name: ``aws``, ``aws-cn`` …
     :param suffix: DNS suffix of ECR's hosts there.
     :param dual_stack_suffix: DNS suffix of ECR's dual-stack hosts there.
-    :param region_pattern: what the names of its Regions look like.
-    :param pull_through_cache: whether its ECR can pull through at all.
-    :param regions: the Regions there are today.
+    :param region_pattern: pattern of the names of its Regions.
+    :param regions: the Regions that botocore 1.44 has endpoints of.
+    :param unverified: why it is not known whether ECR pulls through there. Default: it does.
     """
 
     name: str
     suffix: str
     dual_stack_suffix: str
     region_pattern: str
-    pull_through_cache: bool
     regions: tuple[str, ...]
+    unverified: str | None = None
 
     def has_region(self, region: str) -> bool:
         """Whether a Region's name belongs to this partition."""
@@ -34,8 +36,7 @@ COMMERCIAL = Partition(
     name="aws",
     suffix="amazonaws.com",
     dual_stack_suffix="on.aws",
-    region_pattern=r"(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+",
-    pull_through_cache=True,
+    region_pattern=r"(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-[0-9]+",
     regions=(
         "af-south-1",
         "ap-east-1",
@@ -74,7 +75,11 @@ COMMERCIAL = Partition(
     ),
 )
 
-# Pull through cache is not offered in China and GovCloud:
+_NO_LONGER_EXCLUDED = (
+    "the user guide once said that pull through cache is not supported there, and no longer says so; CloudFormation has the "
+    "resource there, but no announcement was found (aws/containers-roadmap#2458 asks for it)"
+)
+
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html (considerations)
 PARTITIONS: tuple[Partition, ...] = (
     COMMERCIAL,
@@ -82,32 +87,46 @@ PARTITIONS: tuple[Partition, ...] = (
         name="aws-cn",
         suffix="amazonaws.com.cn",
         dual_stack_suffix="on.amazonwebservices.com.cn",
-        region_pattern=r"cn-[a-z]+-\d+",
-        pull_through_cache=False,
+        region_pattern=r"cn-[a-z]+-[0-9]+",
         regions=("cn-north-1", "cn-northwest-1"),
+        unverified=_NO_LONGER_EXCLUDED,
     ),
     Partition(
         name="aws-us-gov",
         suffix="amazonaws.com",
         dual_stack_suffix="on.aws",
-        region_pattern=r"us-gov-[a-z]+-\d+",
-        pull_through_cache=False,
+        region_pattern=r"us-gov-[a-z]+-[0-9]+",
         regions=("us-gov-east-1", "us-gov-west-1"),
+        unverified=_NO_LONGER_EXCLUDED,
     ),
     Partition(
         name="aws-eusc",
         suffix="amazonaws.eu",
         dual_stack_suffix="on.amazonwebservices.eu",
-        region_pattern=r"eusc-[a-z]+-[a-z]+-\d+",
-        pull_through_cache=True,
+        region_pattern=r"eusc-[a-z]+-[a-z]+-[0-9]+",
         regions=("eusc-de-east-1",),
+        unverified="CloudFormation has the resource there, but no page of AWS names the partition for pull through cache",
     ),
 )
 
 REGIONS: tuple[str, ...] = tuple(region for partition in PARTITIONS for region in partition.regions)
-"""Every Region there is today, by the endpoints that botocore 1.44 knows."""
+"""Every Region that botocore 1.44 has ECR endpoints of. AWS adds Regions: see :func:`is_new_region`."""
 
-PARTITIONS_WITH_PULL_THROUGH_CACHE = frozenset(p.name for p in PARTITIONS if p.pull_through_cache)
+FIPS_REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1")
+"""The Regions with FIPS endpoints of ECR.
+
+https://docs.aws.amazon.com/general/latest/gr/ecr.html
+"""
+
+UNRESOLVED = "Token["
+"""Stands in every text that the CDK resolves later."""
+
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
+
+
+def is_account(text: str) -> bool:
+    """Whether a text is the number of an account: 12 digits, ``0`` to ``9``."""
+    return _ACCOUNT.fullmatch(text) is not None
 
 
 def partition_of(region: str) -> Partition | None:
@@ -118,8 +137,37 @@ def partition_of(region: str) -> Partition | None:
     return next((p for p in PARTITIONS if p.has_region(region)), None)
 
 
+def partition_name(region: str) -> str | None:
+    """The name of the partition that a Region's name belongs to, ``None`` for a token and for no Region's name.
+
+    :param region: for example ``eu-west-1``.
+    """
+    partition = partition_of(region)
+    return partition.name if partition else None
+
+
+_DIRECTION = re.compile(r".+-(?:central|(?:north|south)?(?:east|west)|north|south)-[1-9][0-9]?", re.ASCII)
+
+
+def is_new_region(region: str) -> bool:
+    """Whether a Region is one that AWS may have opened later: not among :data:`REGIONS`, and named like those of a partition.
+
+    Every Region is named by a direction; without one, such as ``eu-wset-1``, the name is a mistake.
+
+    :param region: for example ``sa-west-1``.
+    """
+    return region not in REGIONS and partition_of(region) is not None and _DIRECTION.fullmatch(region) is not None
+
+
+def new_region(region: str) -> str:
+    """Say that a Region is taken for one that AWS opened after this package was made."""
+    meant = did_you_mean(region, REGIONS)
+    return f"this package does not know the Region {region!r}{meant}; it is taken for a new one that has Amazon ECR"
+
+
 _ECR_HOST = re.compile(
-    r"(?P<account>\d{12})\.dkr(?:\.ecr(?:-fips)?|-ecr(?:-fips)?)\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z.]+)", re.ASCII
+    r"(?P<account>[0-9]{12})\.dkr(?:\.ecr(?:-fips)?|-ecr(?:-fips)?)\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z.]+)",
+    re.ASCII,
 )
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+from ..errors import UserError
 from .hosts import EcrHost
 from .patterns import expression_of
 from .placeholders import is_placeholder
 from .prefixes import ROOT, check_prefix
-from .reference import DOCKER_HUB, ImageReference
+from .reference import DOCKER_HUB, LONGEST_REPOSITORY, ImageReference, check_registry_host
 from .upstream import Upstream
 
 
@@ -44,6 +45,7 @@ class Reason(Enum):
     PLACEHOLDER = "a placeholder that another tool replaces, not an image"
     EXCLUDED = "a pattern of 'exclude' names it"
     NOT_SELECTED = "no pattern of 'only' names it"
+    NAME_TOO_LONG = f"its name in the cache would have more than {LONGEST_REPOSITORY} characters"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class CachedUpstream:
     :param upstream: the upstream registry.
     :param repository_prefix: ECR's repository prefix, 2 to 30 characters, or ``ROOT`` for none.
     :param upstream_repository_prefix: the part of the upstream that the prefix stands for, or ``ROOT`` for all of it.
-    :raises UserError: when a prefix is not one that ECR accepts.
+    :raises UserError: when a prefix is not one that ECR accepts, or ``ROOT`` stands for a part of the upstream.
     """
 
     upstream: Upstream
@@ -63,6 +65,12 @@ class CachedUpstream:
     def __post_init__(self) -> None:
         object.__setattr__(self, "repository_prefix", check_prefix(self.repository_prefix))
         object.__setattr__(self, "upstream_repository_prefix", check_prefix(self.upstream_repository_prefix))
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-private-wildcards.html
+        if self.repository_prefix == ROOT != self.upstream_repository_prefix:
+            raise UserError(
+                f"the part {self.upstream_repository_prefix!r} of {self.upstream.url} is given with the repository prefix "
+                f"{ROOT}; ECR takes a part of an upstream only with a repository prefix of 2 to 30 characters, so choose one"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ class CacheMapping:
     :param aliases: further hosts of the same registry; found by themselves for ECR's usual hosts.
     :param exclude: patterns of upstream images that keep their upstream; see :class:`ImagePattern`. Default: none.
     :param only: patterns of the upstream images that go to the cache; all others keep their upstream. Default: all.
-    :raises UserError: when a pattern is none.
+    :raises UserError: when a pattern is none, or the registry is not the host of one.
     """
 
     registry: str
@@ -128,6 +136,7 @@ class CacheMapping:
     only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_registry_host(self.registry)
         expression_of((*self.exclude, *self.only))
 
     @classmethod
@@ -189,7 +198,8 @@ class CacheMapping:
         reference = ImageReference.parse(image)
         if reference.registry in self.hosts:
             return Decision(image, image, Reason.ALREADY_CACHED)
-        text = str(_canonical(reference))
+        reference = _canonical(reference)
+        text = str(reference)
         hit = next((s for s in self.substitutions if text.startswith(s.source)), None)
         if hit is None:
             return Decision(image, image, Reason.NO_RULE)
@@ -208,7 +218,15 @@ class CacheMapping:
             return Reason.REPLICA_ONLY
         if reference.digest and self.pinned_by_digest is PinnedByDigest.LEAVE:
             return Reason.PINNED_BY_DIGEST
+        if self._length_in_cache(hit, reference) > LONGEST_REPOSITORY:
+            return Reason.NAME_TOO_LONG
         return None
+
+    def _length_in_cache(self, hit: Substitution, reference: ImageReference) -> int:
+        """Count the characters of the repository in the cache, without the host."""
+        prefix = len(hit.target) - len(self.registry)
+        part = len(hit.source) - len(reference.registry)
+        return prefix + len(reference.repository) - part
 
     @cached_property
     def _excluded(self) -> re.Pattern[str] | None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ..errors import UserError
+from .hosts import UNRESOLVED
 
 DOCKER_HUB = "docker.io"
 """The registry of a reference that names none."""
@@ -112,6 +113,74 @@ class ImageReference:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.name}{tag}{digest}"
+
+
+LONGEST_REPOSITORY = _LONGEST_PATH
+"""The most characters of a repository that container runtimes take; Amazon ECR takes 256."""
+
+
+def check_registry_host(host: str) -> str:
+    """Refuse a text that a container runtime would not take for the host of a registry.
+
+    :param host: for example ``111122223333.dkr.ecr.eu-west-1.amazonaws.com``, ``localhost:5000`` or a token of the CDK.
+    :returns: the host.
+    :raises UserError: when it is not the host of a registry.
+    """
+    if UNRESOLVED in host or (_HOST_ONLY.fullmatch(host) and split_registry(f"{host}/x")[0] == host):
+        return host
+    raise UserError(
+        f"{host!r} is not the host of a registry; write one such as '111122223333.dkr.ecr.eu-west-1.amazonaws.com'"
+    )
+
+
+def check_parts(
+    repository: str, *, tag: str | None = None, digest: str | None = None, below: str = "", dotted: bool = False
+) -> None:
+    """Refuse parts that do not make a reference when they are put together. Tokens of the CDK are accepted.
+
+    :param repository: path of a repository, without host, tag and digest: ``coredns/coredns``.
+    :param tag: a tag, or ``None``.
+    :param digest: a digest with its algorithm, or ``None``.
+    :param below: the path that comes before the repository, without the ``/`` at its end.
+    :param dotted: whether the first part of the path may hold a ``.``, as in private registries of Amazon ECR.
+    :raises InvalidImageReference: when one is not such a part, or the path is too long.
+    """
+    if UNRESOLVED not in repository:
+        _check_repository(repository, below, dotted=dotted)
+    if tag is not None and UNRESOLVED not in tag and not _TAG_ONLY.fullmatch(tag):
+        raise InvalidImageReference(
+            f"the tag {tag!r} is given; allowed are at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
+        )
+    if digest is not None and UNRESOLVED not in digest:
+        if not _DIGEST_ONLY.fullmatch(digest):
+            raise InvalidImageReference(
+                f"the digest {digest!r} is given; a digest looks like 'sha256:' and 64 hexadecimal digits"
+            )
+        _check_digest(f"{repository}@{digest}", digest)
+
+
+def _check_repository(repository: str, below: str, *, dotted: bool) -> None:
+    _, colon, tag = repository.rpartition("/")[2].partition(":")
+    if "@" in repository:
+        raise InvalidImageReference(f"the repository {repository!r} holds a digest; give it as 'digest'")
+    host = split_registry(repository)[0]
+    if host is not None and not (dotted and _PATH_ONLY.fullmatch(host)):
+        raise InvalidImageReference(
+            f"the repository {repository!r} begins with the host {host!r}; give its path alone, without the host"
+        )
+    if colon:
+        raise InvalidImageReference(f"the repository {repository!r} holds the tag {tag!r}; give it as 'tag'")
+    if not _PATH_ONLY.fullmatch(repository):
+        raise InvalidImageReference(
+            f"the repository {repository!r} is given; allowed are lower-case letters and digits, "
+            "joined by '.', '_', '__', '-' or '/'"
+        )
+    length = len(f"{below}/{repository}" if below else repository)
+    if length > LONGEST_REPOSITORY:
+        raise InvalidImageReference(
+            f"the repository {repository!r} has {length} characters with its prefix; "
+            f"at most {LONGEST_REPOSITORY} are allowed"
+        )
 
 
 def _check_digest(text: str, digest: str) -> None:

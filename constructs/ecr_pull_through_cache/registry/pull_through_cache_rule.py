@@ -13,11 +13,11 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct, IConstruct
 
-from .._checks import claim_prefix, count_of, error_at
-from .._place import is_unresolved, place_of, stack_of
+from .._checks import claim_prefix, count_of, error_at, warn_of_new_region
+from .._place import place_of, stack_of
 from ..ecr import permissions, quotas
 from ..errors import UserError
-from ..images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix, partition_of
+from ..images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix
 from .cache_registry import CacheRegistry
 from .upstream_credentials import check_credentials
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
 
 _of_stack: WeakKeyDictionary[Stack, dict[str, ecr.CfnPullThroughCacheRule]] = WeakKeyDictionary()
+
+UNVERIFIED_PARTITION = "cdk-ecr-pull-through-cache:unverifiedPartition"
+"""Id of the warning that AWS does not say whether ECR pulls through in the partition."""
 
 CREDENTIAL_METADATA = "ecr-pull-through-cache:credential"
 """Metadata of the rule's resource: the credential it is to use, where CloudFormation has recorded another one."""
@@ -115,7 +118,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
     :param recorded_credential_arn: ARN of the secret that the rule was created with, where ``credentials`` is another.
     :param role: role that ECR assumes to read a private ECR upstream of another account; made if left out.
     :raises UserError: when a prefix is not ECR's, overlaps another rule's, the upstream needs credentials and has none, has
-        some that ECR cannot read, or is not offered in this partition.
+        some that ECR cannot read, or is this registry itself or one of another partition; or when the registry has 50 rules.
     """
 
     def __init__(
@@ -170,11 +173,7 @@ class PullThroughCacheRule(IPullThroughCacheRule):
         _of_stack.setdefault(stack_of(scope), {})[cached.repository_prefix] = self.resource
         if deployed_credential_arn is not None and credentials is not None:
             self.resource.add_metadata(CREDENTIAL_METADATA, credentials.secret_arn)
-        if count_of(scope, "pull through cache rule") == quotas.RULES.value + 1:
-            Annotations.of(self).add_warning_v2(
-                "cdk-ecr-pull-through-cache:ruleQuota",
-                f"this registry has more than {quotas.RULES.value} {quotas.RULES.name}; ask AWS to raise the quota first",
-            )
+        _warn_of_the_unverified(self)
 
     @classmethod
     def from_prefix(
@@ -242,15 +241,25 @@ class _ImportedRule(IPullThroughCacheRule):
 
 
 def _check_partition(scope: Construct, id: str, upstream: Upstream) -> None:
-    region = place_of(scope).region
-    partition = None if is_unresolved(region) else partition_of(region)
-    if partition is not None and partition.name not in upstream.partitions:
+    here = place_of(scope)
+    why = upstream.why_not_pulled_through(account=here.account, region=here.region)
+    if why is not None:
+        raise error_at(scope, id, f"{why}, or let others push or replicate its images here (ReplicaRegistry)")
+    if count_of(scope, "pull through cache rule") >= quotas.RULES.value:
         raise error_at(
             scope,
             id,
-            f"ECR cannot pull {upstream.url} through in the partition {partition.name} of {region}; allowed there is "
-            "a registry that others copy images to (ReplicaRegistry)",
+            f"the registry has {quotas.RULES.value} rules already; allowed are {quotas.RULES.value} {quotas.RULES.name}, "
+            "which AWS does not raise",
         )
+
+
+def _warn_of_the_unverified(rule: PullThroughCacheRule) -> None:
+    region = place_of(rule).region
+    why = rule.upstream.unverified_in(region)
+    if why is not None:
+        Annotations.of(rule).add_warning_v2(UNVERIFIED_PARTITION, why)
+    warn_of_new_region(rule, region)
 
 
 def _check_need(scope: Construct, id: str, upstream: Upstream, credentials: secretsmanager.ISecret | None) -> None:

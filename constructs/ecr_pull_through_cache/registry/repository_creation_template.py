@@ -15,11 +15,12 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .._checks import claim_prefix, error_at
-from .._place import stack_of
+from .._place import place_of, stack_of
 from ..ecr import permissions, statements, templates
 from ..ecr.lifecycle import LifecyclePolicy
+from ..ecr.template_rules import DSSE, cautions, check_encryption
 from ..errors import UserError
-from ..images import check_prefix
+from ..images import check_prefix, partition_name
 from .cache_registry import CacheRegistry
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class RepositoryCreationTemplate(Construct):
     :param settings: settings of the repositories. Default: ECR's own.
     :param description: at most 256 characters. Default: none.
     :param role: role that ECR assumes for tags and KMS. Default: one with the permissions it needs, where one is needed.
-    :raises UserError: when the prefix is not ECR's or has a template already.
+    :raises UserError: when the prefix is not ECR's or has a template already, or for ``KMS_DSSE`` outside of AWS GovCloud (US).
     """
 
     def __init__(
@@ -127,6 +128,11 @@ class RepositoryCreationTemplate(Construct):
             raise error_at(scope, id, f"applied_for is empty; allowed are {', '.join(a.value for a in AppliedFor)}")
         if description is not None and len(description) > 256:
             raise error_at(scope, id, f"the description has {len(description)} characters; at most 256 are allowed")
+        try:
+            encryption = settings.encryption_type if settings is not None else "AES256"
+            check_encryption(encryption, partition_name(place_of(scope).region))
+        except UserError as error:
+            raise error_at(scope, id, str(error)) from None
         claim_prefix(scope, id, "repository creation template", self_prefix, nested=True)
 
         super().__init__(scope, id)
@@ -141,8 +147,7 @@ class RepositoryCreationTemplate(Construct):
         permission = self.role.node.try_find_child("DefaultPolicy") if self.role is not None else None
         if permission is not None:
             self.resource.node.add_dependency(permission)
-        if AppliedFor.PULL_THROUGH_CACHE in applied_for:
-            self._warn_of_a_cache_that_breaks()
+        self._warn_of_the_settings(scope, applied_for)
 
     def _make_resource(
         self, scope: Construct, applied_for: Sequence[AppliedFor], description: str | None
@@ -188,16 +193,16 @@ class RepositoryCreationTemplate(Construct):
             self.settings.encryption_key.grant(role, *permissions.CREATION_TEMPLATE_KEY)
         return role
 
-    def _warn_of_a_cache_that_breaks(self) -> None:
-        if self.settings.image_tag_mutability is ecr.TagMutability.IMMUTABLE:
-            Annotations.of(self).add_warning_v2(
-                "cdk-ecr-pull-through-cache:immutableCache",
-                "tags of cached images are immutable, so ECR cannot refresh a tag that has moved upstream; "
-                "use MUTABLE, or IMMUTABLE_WITH_EXCLUSION with the tags that move as the exclusion",
-            )
-        if self.settings.lifecycle is not None and self.settings.lifecycle.archives:
-            Annotations.of(self).add_warning_v2(
-                "cdk-ecr-pull-through-cache:archivedCache",
-                "cached images are moved to the archive class, from where no pull succeeds and where they are kept for at "
-                "least 90 days; let them expire instead, the next pull imports them again",
-            )
+    def _warn_of_the_settings(self, scope: Construct, applied_for: Sequence[AppliedFor]) -> None:
+        found = cautions(
+            mutability=self.settings.image_tag_mutability.name,
+            lifecycle=self.settings.lifecycle,
+            created_by=[a.value for a in applied_for],
+        )
+        if self.settings.encryption_type == DSSE and partition_name(place_of(scope).region) is None:
+            found = {
+                **found,
+                "dsseWithoutRegion": f"{DSSE} exists in AWS GovCloud (US) alone, and the stack has no Region",
+            }
+        for name, text in found.items():
+            Annotations.of(self).add_warning_v2(f"cdk-ecr-pull-through-cache:{name}", text)
