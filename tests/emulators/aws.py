@@ -233,6 +233,8 @@ class _Front(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
             self.close_connection = True
+        elif fault is not None and fault[:1] in ("", "<", "{", "["):
+            self._send(200, fault)  # what something else than AWS answers
         elif fault is not None:
             self._refuse(call, fault)
         else:

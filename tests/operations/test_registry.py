@@ -13,8 +13,8 @@ from ecr_pull_through_cache.operations.failures import Failure
 from ecr_pull_through_cache.operations.journal import Journal
 from ecr_pull_through_cache.operations.registry import RegistryClient, RegistryError, Retries, Stopped
 from ecr_pull_through_cache.operations.warming import Warmer, WarmOptions
+from tests.emulators.answers import INDEX, OCI, answers, digest, image, index, write
 from tests.faults import Fault
-from tests.real.answers import INDEX, OCI, answers, digest, image, index, write
 
 ALONE = "this image fails with a sentence, kind and exit code 1; the others are done"
 FAULTS = [

@@ -167,7 +167,7 @@ def _settings(
     seen: _Seen,
     on_progress: Callable[[int, int], None],
 ) -> None:
-    from ..operations.aws import SignedOut
+    from ..operations.aws import SignedOut, Throttled
     from ..operations.backfilling import Change, Left
     from ..operations.parallel import in_order
 
@@ -175,7 +175,7 @@ def _settings(
         try:
             if seen.yes and isinstance(step, Change):
                 filler.apply(step)
-        except SignedOut:
+        except (SignedOut, Throttled):
             raise
         except UserError as error:
             return step, str(error)

@@ -160,7 +160,7 @@ def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) 
 
 def _empty(work: _Purge, place: str, purger: Purger, bar: Any, *, again: bool) -> None:
     """Delete the repositories of one registry; the second time, what stays is not told again."""
-    from ..operations.aws import SignedOut
+    from ..operations.aws import SignedOut, Throttled
     from ..operations.parallel import in_order
 
     def delete(found: Found) -> tuple[Found, str, str | None]:
@@ -175,7 +175,7 @@ def _empty(work: _Purge, place: str, purger: Purger, bar: Any, *, again: bool) -
             return found, "would be deleted", None
         try:
             purger.delete_repository(found.repository)
-        except SignedOut:
+        except (SignedOut, Throttled):
             raise
         except UserError as error:
             return found, "failed", str(error)

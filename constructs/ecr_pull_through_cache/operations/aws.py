@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,13 +21,25 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 
 from ..errors import UserError
 from ..images import EcrHost, partition_of
+from .answers import Answer, AwsError, NotAws, answer, not_aws, watch
+from .connections import check_certificates
+from .proxies import proxy_for
+from .text import printable
+
+__all__ = [
+    "AwsError", "EcrLayers", "EcrToken", "Sessions", "SignedOut", "Throttled", "call", "ecr_client", "paginate", "registry_of",
+    "to_aws_error",
+]  # fmt: skip
 
 _RETRIES = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
 _BATCH = 100
+# What botocore's parsers raise on a body that is not in the service's form.
+_UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, SSOError, TokenRetrievalError)
 
 _SIGN_IN_AGAIN = "the AWS credentials are not valid any more; sign in again, and run this again"
@@ -102,12 +116,12 @@ _SIGNED_OUT = frozenset(
 )
 
 
-class AwsError(UserError):
-    """AWS refused a call; the message says which one and what it takes."""
-
-
 class SignedOut(AwsError):
-    """The credentials are not valid any more: nothing else can be asked either."""
+    """There are no valid credentials: nothing else can be asked either."""
+
+
+class Throttled(AwsError):
+    """AWS's rate limit did not pass, after all of botocore's tries: asking for more makes it worse."""
 
 
 def ecr_client(region: str, *, profile: str | None = None, connections: int = 10) -> Any:
@@ -118,11 +132,42 @@ def ecr_client(region: str, *, profile: str | None = None, connections: int = 10
     :param connections: how many threads will ask at once.
     :raises AwsError: when there is no such profile.
     """
-    config = _RETRIES.merge(Config(max_pool_connections=connections))
+    session = _signed_in(profile, region)
+    return _client(session, "ecr", region, _RETRIES.merge(Config(max_pool_connections=connections)))
+
+
+def _signed_in(profile: str | None, region: str | None = None) -> boto3.Session:
+    """A session that has credentials, so that whoever has none learns it once and before anything is done.
+
+    :raises SignedOut: when there are none.
+    :raises AwsError: when there is no such profile, or AWS's configuration cannot be read.
+    """
     try:
-        return boto3.Session(profile_name=profile, region_name=region).client("ecr", config=config)
-    except BotoCoreError as error:
-        raise AwsError(str(error)) from None
+        session = boto3.Session(profile_name=profile, region_name=region)
+        credentials = session.get_credentials()
+    except (BotoCoreError, ValueError) as error:
+        raise AwsError(f"the AWS configuration cannot be used: {printable(str(error))}") from None
+    if credentials is None:
+        raise SignedOut(
+            "no AWS credentials are found; sign in, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --profile, "
+            "and run this again"
+        )
+    return session
+
+
+def _client(session: Any, service: str, region: str, config: Config) -> Any:
+    """A client whose answers are looked at.
+
+    :raises UserError: when the endpoint, the proxy or the certificates that the environment names cannot be used.
+    """
+    try:
+        client = session.client(service, region_name=region, config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise AwsError(f"AWS cannot be asked: {printable(str(error))}") from None
+    proxy_for(client.meta.endpoint_url)
+    check_certificates(os.environ.get("AWS_CA_BUNDLE") or None)
+    watch(client)
+    return client
 
 
 def to_aws_error(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
@@ -130,11 +175,14 @@ def to_aws_error(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
 
     :param call: the permission that the call takes, such as ``ecr:GetAuthorizationToken``.
     """
+    if isinstance(error, NotAws):
+        return not_aws(call)
     if isinstance(error, BotoCoreError):
         kind = SignedOut if isinstance(error, _NO_CREDENTIALS) else AwsError
-        return kind(f"AWS cannot be asked: {str(error)[:1].lower()}{str(error)[1:]}")
+        text = printable(str(error))
+        return kind(f"AWS cannot be asked: {text[:1].lower()}{text[1:]}")
     details = error.response.get("Error", {})
-    code, message = details.get("Code", ""), details.get("Message", "")
+    code, message = printable(str(details.get("Code", ""))), printable(str(details.get("Message", "")))
     if code in _SIGNED_OUT:
         return SignedOut(_SIGN_IN_AGAIN)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -143,7 +191,8 @@ def to_aws_error(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
     sentence = _SENTENCES.get(
         code, _SENTENCES.get(code.removesuffix("Exception"), f"{{call}} failed with {code}{{said}}")
     )
-    return AwsError(sentence.format(call=call, said=f": {message}" if message else ""))
+    error_type = Throttled if sentence is _RATE else AwsError
+    return error_type(sentence.format(call=call, said=f": {message}" if message else ""))
 
 
 def call(client: Any, operation: str, *, absent: Collection[str] = (), **arguments: Any) -> Any:
@@ -153,14 +202,24 @@ def call(client: Any, operation: str, *, absent: Collection[str] = (), **argumen
     :param operation: the client's method, such as ``describe_repositories``.
     :param absent: codes of the errors that say so.
     :param arguments: the call's arguments.
-    :raises AwsError: when AWS refuses.
+    :raises AwsError: when AWS refuses, or what answers is not AWS.
     """
+    return _asked(client, operation, _permission(client, operation), absent, arguments)
+
+
+def _asked(
+    client: Any, operation: str, permission: str, absent: Collection[str], arguments: Mapping[str, Any]
+) -> Answer | None:
+    method = getattr(client, operation)
     try:
-        return getattr(client, operation)(**arguments)
+        found = method(**arguments)
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
             return None
-        raise to_aws_error(error, call=_permission(client, operation)) from None
+        raise to_aws_error(error, call=permission) from None
+    except _UNREADABLE:
+        raise not_aws(permission) from None
+    return answer(permission, found)
 
 
 def paginate(
@@ -180,16 +239,26 @@ def paginate(
     :param page: how many to ask for at once; what AWS gives if left out.
     :param absent: codes of the errors that say so.
     :param arguments: the call's arguments.
-    :raises AwsError: when AWS refuses.
+    :raises AwsError: when AWS refuses, or what answers is not AWS: a page without the list is not an empty one.
     """
     size = {} if page is None else {"PageSize": page}
-    try:
-        for answer in client.get_paginator(operation).paginate(**arguments, PaginationConfig=size):
-            yield from answer.get(key, ())
-    except (ClientError, BotoCoreError) as error:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
+    permission = _permission(client, operation)
+    pages = iter(client.get_paginator(operation).paginate(**arguments, PaginationConfig=size))
+    while True:
+        try:
+            found = next(pages, None)
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in absent:
+                return
+            raise to_aws_error(error, call=permission) from None
+        except _UNREADABLE:
+            raise not_aws(permission) from None
+        if found is None:
             return
-        raise to_aws_error(error, call=_permission(client, operation)) from None
+        listed = answer(permission, found)[key]
+        if not isinstance(listed, list):
+            raise not_aws(permission, f"its {key} is no list")
+        yield from listed
 
 
 def _permission(client: Any, operation: str) -> str:
@@ -225,10 +294,24 @@ class EcrToken:
             return self._header
 
     def _renew(self, now: float) -> None:
-        data = call(self._ecr, "get_authorization_token")["authorizationData"][0]
+        found = call(self._ecr, "get_authorization_token")
+        data = next(iter(found["authorizationData"]), None)
+        if data is None:
+            raise not_aws("ecr:GetAuthorizationToken", "it has no token")
         self._header = f"Basic {data['authorizationToken']}"
-        self._until = data["expiresAt"].timestamp()
+        # By AWS's clock, for that of this machine may be hours ahead.
+        sent = _sent(found) or now
+        self._until = now + data["expiresAt"].timestamp() - sent
         self._renewed = now
+
+
+def _sent(found: Mapping[str, Any]) -> float | None:
+    """When AWS sent an answer, by its own clock."""
+    date = found.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, OverflowError, LookupError):
+        return None
 
 
 class EcrLayers:
@@ -280,14 +363,11 @@ class Sessions:
 
     :param profile: profile of the AWS configuration.
     :param assume_role: name of the role to assume in each account; the caller's own credentials if left out.
-    :raises AwsError: when there is no such profile.
+    :raises AwsError: when there is no such profile, or there are no credentials.
     """
 
     def __init__(self, *, profile: str | None = None, assume_role: str | None = None) -> None:
-        try:
-            self._base = boto3.Session(profile_name=profile)
-        except BotoCoreError as error:
-            raise AwsError(str(error)) from None
+        self._base = _signed_in(profile)
         self._role = assume_role
         self._found: dict[str, boto3.Session | AwsError] = {}
         self._own: str | None = None
@@ -307,7 +387,7 @@ class Sessions:
             session: Any = self._session(account, region)  # boto3's types know a service by its literal name alone
         with self._lock:  # sessions, unlike clients, are for one thread at a time
             config = _RETRIES.merge(Config(max_pool_connections=connections))
-            return session.client(service, region_name=region, config=config)
+            return _client(session, service, region, config)
 
     def _session(self, account: str, region: str) -> boto3.Session:
         if account not in self._found:
@@ -322,7 +402,7 @@ class Sessions:
 
     def _sts(self, region: str) -> Any:
         with self._lock:
-            return self._base.client("sts", region_name=region, config=_RETRIES)
+            return _client(self._base, "sts", region, _RETRIES)
 
     def _mine(self, account: str, region: str) -> boto3.Session:
         self._own = self._own or call(self._sts(region), "get_caller_identity")["Account"]
@@ -336,10 +416,9 @@ class Sessions:
         sts = self._sts(region)
 
         def renew() -> dict[str, str]:
-            try:
-                got = sts.assume_role(RoleArn=arn, RoleSessionName="ecr-pull-through")["Credentials"]
-            except (ClientError, BotoCoreError) as error:
-                raise to_aws_error(error, call=f"sts:AssumeRole of {arn}") from None
+            asked = {"RoleArn": arn, "RoleSessionName": "ecr-pull-through"}
+            answered: Mapping[str, Any] = _asked(sts, "assume_role", f"sts:AssumeRole of {arn}", (), asked) or {}
+            got = answered["Credentials"]
             return {
                 "access_key": got["AccessKeyId"],
                 "secret_key": got["SecretAccessKey"],

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..images import ROOT
-from .aws import SignedOut, call, paginate
+from .aws import SignedOut, Throttled, call, paginate
 from .parallel import THREADS, in_order
 from .policies import canonical, statements_of
 
@@ -113,7 +113,8 @@ class Backfiller:
         if template is None:
             return []
         answer = self._ask_for("describe_repositories", repositoryNames=[name])
-        return self._look_at(answer["repositories"][0], template) if answer else []
+        found = next(iter(answer["repositories"]), None) if answer else None
+        return self._look_at(found, template) if found else []
 
     def apply(self, change: Change) -> None:
         """Make one change. Made twice, it is as made once; a repository that is gone needs none.
@@ -143,7 +144,7 @@ class Backfiller:
             steps += self._lifecycle(name, template.get("lifecyclePolicy"))
             steps += self._mutability(name, repository, template)
             steps += self._tags(name, repository["repositoryArn"], template.get("resourceTags") or [])
-        except SignedOut:
+        except (SignedOut, Throttled):
             raise
         except UserError as error:
             steps.append(Failed(repository=name, reason=str(error)))

@@ -34,7 +34,11 @@ class EcrImages:
         image = {"imageDigest" if ":" in reference else "imageTag": reference}
         asked = {"registryId": self._account, "repositoryName": repository, "imageIds": [image]}
         answer = call(self._ecr, "describe_images", absent=_ABSENT, **asked)
-        return next((str(details["imageDigest"]) for details in answer["imageDetails"]), None) if answer else None
+        return (
+            next((str(details["imageDigest"]) for details in answer["imageDetails"]), None)
+            if answer is not None
+            else None
+        )
 
 
 class EcrReplicas:
@@ -110,7 +114,7 @@ class EcrReplicas:
             return {}  # the import is not finished: nothing can have been replicated
         return {
             (status["registryId"], status["region"]): (status["status"], status.get("failureCode", ""))
-            for status in answer.get("replicationStatuses", ())
+            for status in answer["replicationStatuses"]
         }
 
     def _is_there(self, account: str, region: str, repository: str, digest: str) -> bool:

@@ -16,7 +16,8 @@ from typing import Any
 
 from ..errors import UserError
 from ..images import ROOT
-from .aws import SignedOut, call, paginate
+from .answers import AwsError, not_aws
+from .aws import SignedOut, Throttled, call, paginate
 from .backfilling import template_of
 from .parallel import THREADS, in_order
 
@@ -131,7 +132,7 @@ class Purger:
             return Found(repository=name, removable=True)
         try:
             there = self._tags(repository["repositoryArn"])
-        except SignedOut:
+        except (SignedOut, Throttled):
             raise
         except UserError as error:
             return Found(repository=name, removable=False, reason=str(error), failed=True)
@@ -146,9 +147,21 @@ class Purger:
         return None if answer is None else {tag["Key"] for tag in answer["tags"]}
 
     def delete_repository(self, name: str) -> None:
-        """Delete a repository with its images; one that is gone already is as good."""
-        call(self._ecr, "delete_repository", absent=[_GONE], repositoryName=name, force=True)
+        """Delete a repository with its images; one that is gone already is as good.
+
+        :param name: name of the repository.
+        :raises AwsError: when ECR refuses, or does not say that it is deleted.
+        """
+        found = call(self._ecr, "delete_repository", absent=[_GONE], repositoryName=name, force=True)
+        if found is not None and found["repository"].get("repositoryName", name) != name:
+            raise not_aws("ecr:DeleteRepository", "it names another repository")
 
     def delete_rule(self, prefix: str) -> None:
-        """Delete a rule; one that is gone already is as good. Last of all: without it nobody knows what it made."""
+        """Delete a rule; one that is gone already is as good. Last of all: without it nobody knows what it made.
+
+        :param prefix: repository prefix of the rule.
+        :raises AwsError: when ECR refuses, or has the rule still.
+        """
         call(self._ecr, "delete_pull_through_cache_rule", absent=[_NO_RULE], ecrRepositoryPrefix=prefix)
+        if self.rule_created(prefix) is not None:
+            raise AwsError(f"the rule {prefix} is still there after ecr:DeletePullThroughCacheRule; run this again")

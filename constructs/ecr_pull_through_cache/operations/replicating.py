@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from .answers import AwsError
+from .aws import call, paginate
 
-from .aws import AwsError, call, paginate, to_aws_error
-
+# Another run was first, or ten run already: look again in a while.
+_LATER = frozenset({"ReplicationBackfillInProgressException", "LimitExceededException"})
 _RUNNING = frozenset({"PREPARING", "IN_PROGRESS", "STOPPING"})
 
 
@@ -90,10 +91,8 @@ class ReplicationBackfiller:
 
         :raises AwsError: when ECR does not say.
         """
-        configuration = call(self._ecr, "describe_registry").get("replicationConfiguration", {})
-        return frozenset(
-            _destination(place) for rule in configuration.get("rules", ()) for place in rule["destinations"]
-        )
+        configuration = call(self._ecr, "describe_registry")["replicationConfiguration"]
+        return frozenset(_destination(place) for rule in configuration["rules"] for place in rule["destinations"])
 
     def latest(self, destination: Destination) -> ReplicationBackfill | None:
         """The one that runs to a destination's Region, else the last one to the destination of the past 90 days.
@@ -121,23 +120,14 @@ class ReplicationBackfiller:
             before = self.latest(destination)
             if before is not None and before.running:
                 return before
-            try:
-                answer = self._ecr.start_replication_backfill(
-                    destination={"registryId": destination.account, "region": destination.region}
-                )
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code not in ("ReplicationBackfillInProgressException", "LimitExceededException"):
-                    raise to_aws_error(error, call="ecr:StartReplicationBackfill") from None
-                # Somebody else was first, or ten run already: look again in a while.
-                on_wait()
-                time.sleep(self._poll)
-            except BotoCoreError as error:
-                raise to_aws_error(error, call="ecr:StartReplicationBackfill") from None
-            else:
+            place = {"registryId": destination.account, "region": destination.region}
+            answer = call(self._ecr, "start_replication_backfill", absent=_LATER, destination=place)
+            if answer is not None:
                 return ReplicationBackfill(
                     id=answer["replicationBackfillId"], destination=destination, status=answer["status"]
                 )
+            on_wait()
+            time.sleep(self._poll)
 
     def follow(self, backfill: ReplicationBackfill) -> Iterator[ReplicationBackfill]:
         """How it goes on, again and again until its end.
