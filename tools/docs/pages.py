@@ -1,4 +1,4 @@
-"""The pages of docs/reference that follow from the code: configuration, command line, upstreams and quotas.
+"""The pages of docs/reference that follow from the code: configuration, command line, upstreams, limits, permissions.
 
 ``python -m tools.docs.pages`` writes them anew; a test compares.
 """
@@ -21,6 +21,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration,
         "command-line.md": command_line,
         "upstreams.md": upstreams,
+        "limits.md": limits,
         "iam.md": iam,
     }
     return {name: make() + _MADE for name, make in makers.items()}
@@ -254,30 +255,30 @@ def _summary(text: str) -> str:
     return " ".join(text.partition("\n\n")[0].split())
 
 
-# --- upstreams and quotas
+# --- upstreams
 
 
 def upstreams() -> str:
-    """The catalogue of upstream registries, and the quotas that are checked at synthesis."""
-    from ecr_pull_through_cache.ecr import quotas
-    from ecr_pull_through_cache.images import Upstream
+    """The catalogue of upstream registries."""
+    from ecr_pull_through_cache.images import PARTITIONS, Upstream
 
     rows = [
         f"| `{u.host}` | {', '.join(f'`{host}`' for host in u.hosts)} | `{u.name}` | `{u.url}` | {u.credentials.value} |"
         for u in Upstream.catalogue()
     ]
     azure = Upstream.azure("example.azurecr.io")
-    limits = [q for q in vars(quotas).values() if isinstance(q, quotas.Quota)]
     return (
         "\n".join(
             [
-                "# Upstreams and quotas\n",
-                "## Upstream registries\n",
-                "What Amazon ECR can pull through. A test compares the list with the API model of botocore.\n",
+                "# Upstream registries\n",
+                "The registries that Amazon ECR can pull through. A test compares the list with the API model of botocore.\n",
                 "| in the configuration | images are named by | `upstreamRegistry` | `upstreamRegistryUrl` | credentials |",
                 "|---|---|---|---|---|",
                 *rows,
-                f"| `NAME.azurecr.io` | the same host | `{azure.name}` | the same host | {azure.credentials.value} |",
+                (
+                    f"| `NAME.azurecr.io`, `NAME-HASH.azurecr.io` | the same host | `{azure.name}` | the same host "
+                    f"| {azure.credentials.value} |"
+                ),
                 (
                     "| `ACCOUNT.dkr.ecr.REGION.amazonaws.com` | that host, its dual-stack and its FIPS host | `ecr` "
                     "| the same host | none; a role where the upstream is in another account |"
@@ -292,19 +293,57 @@ def upstreams() -> str:
                     "`UnsupportedUpstreamRegistryException`; see [Troubleshooting](../troubleshooting.md"
                     "#unsupportedupstreamregistryexception).\n"
                 ),
-                "No rule can be made in China and in AWS GovCloud (US); see [China and GovCloud](../how-to/china.md).\n",
-                "## Quotas\n",
                 (
-                    "What a configuration can run into, with the default of the service. An adjustable one is a warning at "
-                    "synthesis, another one an error. ([Amazon ECR service quotas]"
-                    "(https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html))\n"
+                    "Quay, Kubernetes and ECR Public take no credentials: ECR has none for Quay, so it caches its public images "
+                    "alone ([containers-roadmap#2652](https://github.com/aws/containers-roadmap/issues/2652)).\n"
                 ),
-                "| quota | default | adjustable |\n|---|---|---|",
-                *(f"| {q.name} | {q.value:,} | {'yes' if q.adjustable else 'no'} |" for q in limits),
+                "## Partitions\n",
+                "A rule in a partition that is not verified is a warning; `acceptUnverified: true` of the registry silences it.\n",
+                "| partition | pull through cache |\n|---|---|",
+                *(f"| `{p.name}` | {_cell(f'not verified: {p.unverified}' if p.unverified else 'yes')} |" for p in PARTITIONS),
+                "",
+                "Quotas and the other rules of AWS are in [Limits](limits.md).",
             ]
         )
         + "\n"
     )
+
+
+# --- limits
+
+
+def limits() -> str:
+    """The rules and quotas of AWS that the package enforces, from the data that it enforces them by."""
+    from ecr_pull_through_cache.ecr.limits import LIMITS
+
+    parts = [
+        "# Limits\n",
+        (
+            "The rules and quotas of AWS that this package enforces. An *error* stops a command or a synthesis, because AWS would "
+            "refuse the request or nothing could be pulled. A *warning* says what happens, or what is not known; "
+            "`Annotations.of(construct).acknowledge_warning(ID)` silences it in Python. Two sources contradict each other where "
+            "the rule says so. A test breaks each rule and expects the answer of its row.\n"
+        ),
+    ]
+    for subject in dict.fromkeys(limit.subject for limit in LIMITS):
+        parts += [f"## {subject}\n", "| rule | answer | where | AWS raises it | source |\n|---|---|---|---|---|"]
+        parts += [
+            f"| {_cell(limit.rule)} | {limit.severity.value} | {', '.join(where.value for where in limit.where)} "
+            f"| {_raised(limit.quota)} | {', '.join(_source(url) for url in limit.sources)} |"
+            for limit in LIMITS
+            if limit.subject == subject
+        ]
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _raised(quota: Any) -> str:
+    return "—" if quota is None else "yes" if quota.adjustable else "no"
+
+
+def _source(url: str) -> str:
+    name = url.rstrip("/").rpartition("/")[2].removesuffix(".html").partition("#")[0]
+    return f"[{f'containers-roadmap#{name}' if 'containers-roadmap' in url else name}]({url})"
 
 
 # --- permissions of the verbs

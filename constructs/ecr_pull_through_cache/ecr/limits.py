@@ -393,7 +393,8 @@ LIMITS: tuple[Limit, ...] = (
     _error(
         "repository-name",
         _IMAGES,
-        "The name of a cached repository, prefix included, has at most 256 characters.",
+        "The name of a cached repository, prefix included, has at most 255 characters: container runtimes take no more, and "
+        "Amazon ECR takes 256. An image whose name would be longer keeps its upstream.",
         f"{API}API_CreateRepository.html",
         where=(Where.SYNTHESIS, Where.COMMAND_LINE),
         quota=quotas.REPOSITORY_NAME,
