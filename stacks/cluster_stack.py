@@ -15,8 +15,10 @@ from ecr_pull_through_cache import (
     NodePullPolicy,
     PolicyForm,
     PolicySettings,
+    PullThroughCache,
+    UpstreamCache,
 )
-from ecr_pull_through_cache.configuration import ClusterPlan
+from ecr_pull_through_cache.configuration import CachePlan, ClusterPlan
 from ecr_pull_through_cache.configuration.models import Endpoints
 
 from .acknowledgements import acknowledge
@@ -46,27 +48,35 @@ class ClusterStack(cdk.Stack):
         )
         registry = cluster.registry
         there = CacheRegistry(account=registry.environment.account, region=registry.environment.region)
+        cache = PullThroughCache.from_attributes(
+            self,
+            "Cache",
+            registry=there,
+            upstreams=_upstreams(registry.pulled_through),
+            replicas=_upstreams({**registry.pushed, **registry.replicated}),
+            prepopulated=cluster.prepopulated,
+            tags_repositories=registry.tags_repositories,
+        )
         policy = NodePullPolicy(
             self,
             "NodePullPolicy",
-            registry=there,
-            repository_prefixes=registry.prefixes,
-            mode=NodePullMode.IMPORT if cluster.imports and registry.pulled_through else NodePullMode.PULL_ONLY,
-            tag_on_create=registry.tags_repositories,
+            cache=cache,
+            mode=None if cluster.imports else NodePullMode.PULL_ONLY,
             role_names=[nodes.role for nodes in cluster.nodes],
         )
-        cdk.CfnOutput(
-            self,
-            "NodePullPolicyArn",
-            value=policy.policy.managed_policy_arn,
-            description="Attach this to further roles whose pods pull",
-        )
+        for number, arn in enumerate(policy.managed_policy_arns, start=1):
+            cdk.CfnOutput(
+                self,
+                "NodePullPolicyArn" if number == 1 else f"NodePullPolicyArn{number}",
+                value=arn,
+                description="Attach this to further roles whose pods pull",
+            )
         cdk.CfnOutput(self, "RegistryHost", value=registry.host, description="What cached images begin with")
         if cluster.rewrite is not None:
             ImageRewritePolicy(
                 self,
                 "ImageRewritePolicy",
-                mapping=cluster.mapping,
+                cache=cluster.mapping,
                 form=PolicyForm(cluster.rewrite.form.value),
                 settings=PolicySettings(
                     failure_policy=FailurePolicy(cluster.rewrite.failure_policy),
@@ -78,6 +88,15 @@ class ClusterStack(cdk.Stack):
         acknowledge(policy, repositories=["*", *(there.arn_for_repositories(prefix) for prefix in registry.prefixes)])
         for name, message in cluster.warnings.items():
             cdk.Annotations.of(self).add_warning_v2(f"cdk-ecr-pull-through-cache:{name}", message)
+
+
+def _upstreams(plans: Mapping[str, CachePlan]) -> dict[str, UpstreamCache]:
+    return {
+        prefix: UpstreamCache(
+            upstream=plan.cached.upstream, upstream_repository_prefix=plan.cached.upstream_repository_prefix
+        )
+        for prefix, plan in plans.items()
+    }
 
 
 def _make_endpoints(scope: Construct, endpoints: Endpoints) -> None:

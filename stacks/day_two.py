@@ -1,6 +1,8 @@
-"""What a registry's stack has for day two: images that are brought before, repositories that are mended, a dashboard."""
+"""Warmer, backfill, dashboard and removal of a registry's stack."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
@@ -12,8 +14,8 @@ from ecr_pull_through_cache import (
     CacheRemoval,
     ImageWarmer,
     PullThroughCache,
+    ReplicaRegistry,
     RepositoryBackfill,
-    RepositoryCreationTemplate,
 )
 from ecr_pull_through_cache.configuration import RegistryPlan
 from ecr_pull_through_cache.configuration.models import Warm
@@ -26,44 +28,37 @@ def add_day_two(
     plan: RegistryPlan,
     *,
     cache: PullThroughCache | None,
-    templates: list[RepositoryCreationTemplate],
+    replica_registries: Sequence[ReplicaRegistry],
 ) -> None:
-    """Add what the configuration asks for.
+    """Add the constructs that the configuration asks for.
 
     :param stack: the registry's stack.
     :param plan: the registry.
-    :param cache: what is pulled through here, if anything.
-    :param templates: the registry's creation templates.
+    :param cache: the cache, if anything is pulled through here.
+    :param replica_registries: the prefixes whose images are replicated or pushed here.
     """
     topics = _Topics(stack)
     warmer = _warmer(stack, plan.warm, cache, topics) if plan.warm is not None and cache is not None else None
+    shown = cache or replica_registries[0]
+    others = replica_registries if cache is not None else replica_registries[1:]
     if plan.backfill is not None:
         backfill = RepositoryBackfill(
             stack,
             "Backfill",
-            templates=templates,
+            cache=shown,
+            replica_registries=others,
             replace=plan.backfill.replace,
             alarm_topic=topics.of(plan.backfill.alarm_topic),
         )
         acknowledge_day_two(backfill)
     if plan.empty_on_delete and cache is not None:
-        keys = {key.key_arn: key for template in templates if (key := template.settings.encryption_key) is not None}
-        removal = CacheRemoval(
-            stack,
-            "Removal",
-            rules=list(cache.rules.values()),
-            templates=list(cache.templates.values()),
-            encryption_keys=[keys[arn] for arn in sorted(keys)],
-        )
-        acknowledge_day_two(removal)
-        if warmer is not None:
-            # Deleted in the other order: a run would bring back what is being removed.
-            warmer.state_machine.node.add_dependency(removal.resource)
+        acknowledge_day_two(CacheRemoval(stack, "Removal", cache=cache))
     if plan.dashboard is not None:
         dashboard = CacheDashboard(
             stack,
             "Dashboard",
-            repository_prefixes=plan.prefixes,
+            cache=shown,
+            replica_registries=others,
             warmer=warmer,
             failed_imports_threshold=plan.dashboard.failed_imports_threshold,
             quota_threshold_percent=plan.dashboard.quota_threshold_percent,
@@ -90,12 +85,11 @@ def _warmer(stack: cdk.Stack, warm: Warm, cache: PullThroughCache, topics: _Topi
     warmer = ImageWarmer(
         stack,
         "Warmer",
-        mapping=cache.mapping(),
+        cache=cache,
         images=warm.images,
         schedule=scheduler.ScheduleExpression.expression(warm.schedule) if warm.schedule else None,
         platforms=warm.platforms,
         referrers=warm.referrers,
-        tag_on_create=cache.tags_repositories,
         max_concurrency=warm.max_concurrency,
         requests_per_second=warm.requests_per_second,
         encryption_key=kms.Key.from_key_arn(stack, "WarmerKey", key) if key else None,

@@ -64,8 +64,8 @@ class RegistryStack(cdk.Stack):
         self._secrets: dict[str, secretsmanager.ISecret] = {}
         self.cache = self._make_cache() if registry.pulled_through else None
         """What is pulled through here, if anything."""
-        self.templates = [*self.cache.templates.values()] if self.cache else []
-        """The creation templates of the registry."""
+        self.replica_registries: list[ReplicaRegistry] = []
+        """The prefixes whose images are replicated or pushed here."""
         self._add_replica_registry("Replicas", registry.replicated, AppliedFor.REPLICATION)
         self._add_replica_registry("Copies", registry.pushed, AppliedFor.CREATE_ON_PUSH)
         if registry.scan_type is not None:
@@ -75,7 +75,7 @@ class RegistryStack(cdk.Stack):
             # What this loads takes longer than all the rest of a synthesis without it.
             from .day_two import add_day_two
 
-            add_day_two(self, registry, cache=self.cache, templates=self.templates)
+            add_day_two(self, registry, cache=self.cache, replica_registries=self.replica_registries)
         here = CacheRegistry.of(self)
         prefixes = {*registry.pulled_through, *registry.pushed, *registry.replicated}
         acknowledge(
@@ -131,7 +131,7 @@ class RegistryStack(cdk.Stack):
                 name = given.rsplit(":", 1)[-1]
                 self._secrets[given] = secretsmanager.Secret.from_secret_complete_arn(self, f"Secret-{name}", given)
             else:
-                self._secrets[given] = UpstreamCredentials(self, f"Credentials-{given}", name=given).secret
+                self._secrets[given] = UpstreamCredentials(self, f"Credentials-{given}", secret_name=given).secret
         return self._secrets[given]
 
     def _settings(self, template: Template) -> CreationTemplateSettings:
@@ -165,7 +165,7 @@ class RegistryStack(cdk.Stack):
                 replicate_to=self._destinations if applied_for is AppliedFor.CREATE_ON_PUSH and not self.cache else [],
                 applied_for=[applied_for],
             )
-            self.templates += held.templates.values()
+            self.replica_registries.append(held)
 
     @property
     def _destinations(self) -> list[ReplicationDestination]:

@@ -75,6 +75,9 @@ from .images import (
 )
 from .registry.cache_registry import CacheRegistry as CacheRegistry
 from .registry.pull_through_cache import (
+    IPullThroughCache as IPullThroughCache,
+)
+from .registry.pull_through_cache import (
     PullThroughCache as PullThroughCache,
 )
 from .registry.pull_through_cache import (

@@ -1,6 +1,9 @@
-"""What constructs check at synth, and how they say so."""
+"""Checks that constructs make at synthesis, and the errors that they answer with."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aws_cdk import Annotations
 
@@ -18,6 +21,20 @@ def error_at(scope: IConstruct, id: str, message: str) -> UserError:
     """An error that begins with the path of the construct it is about."""
     path = "/".join(part for part in (scope.node.path, id) if part)
     return UserError(f"{path}: {message}")
+
+
+@contextmanager
+def at(scope: IConstruct, id: str) -> Iterator[None]:
+    """Let an error about a value begin with the path of the construct that was given the value.
+
+    :param scope: parent of the construct.
+    :param id: its id below the parent.
+    :raises UserError: the error, with the path before it.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise error_at(scope, id, str(error)) from None
 
 
 def check_account(account: str) -> None:
@@ -83,6 +100,23 @@ def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: b
                 f"every {kind} of a registry needs a prefix of its own",
             )
     taken[prefix] = place_of(scope).below(id)
+
+
+def claim_file(scope: Construct, id: str, path: str) -> None:
+    """Say that a construct writes a file.
+
+    :param path: the file.
+    :raises UserError: when another construct of the app writes it already; the message names that construct.
+    """
+    taken = place_of(scope).claims.setdefault(("file", ""), {})
+    if path in taken:
+        raise error_at(
+            scope,
+            id,
+            f"{taken[path]} writes the file {path} already; give one of the two policies another name in its settings, "
+            "or another stack",
+        )
+    taken[path] = place_of(scope).below(id)
 
 
 def count_of(scope: Construct, kind: str) -> int:

@@ -1,7 +1,7 @@
-"""What constructs ask of aws-cdk-lib again and again, asked once.
+"""Where a construct is: its path, stack, account and Region, asked once.
 
-aws-cdk-lib runs in a Node process, and each question to it is a round trip. Most round trips of a synthesis would ask
-what is known already.
+aws-cdk-lib runs in a Node process, and each question to it is a round trip. Without this memo most round trips of a
+synthesis would ask for what is known already.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary, ref
 
-from aws_cdk import Stack, Token
+from aws_cdk import ScopedAws, Stack, Stage, Token
 
-from constructs import Construct, IConstruct
+from constructs import IConstruct
 
 Claims = dict[tuple[str, str], dict[str, str]]
 """What the constructs of an app stand for: path by name, for each kind of thing in each environment."""
@@ -43,6 +43,7 @@ class Place:
 _places: WeakKeyDictionary[IConstruct, Place] = WeakKeyDictionary()
 _stacks: WeakKeyDictionary[IConstruct, ref[Stack]] = WeakKeyDictionary()
 _claims: WeakKeyDictionary[IConstruct, Claims] = WeakKeyDictionary()
+_references: WeakKeyDictionary[IConstruct, tuple[str, str]] = WeakKeyDictionary()
 
 
 def stack_of(scope: IConstruct) -> Stack:
@@ -77,27 +78,30 @@ def _ask(scope: IConstruct) -> Place:
     )
 
 
-def settle(construct: IConstruct, scope: IConstruct, id: str) -> None:
-    """Work out where a construct is that was just made, so that it need not be asked.
+def references_to(scope: IConstruct) -> tuple[str, str]:
+    """Account and Region of a construct's stack, in a form that other stacks may use.
 
-    :param construct: the construct; not a stack.
-    :param scope: its parent.
-    :param id: its id below the parent.
+    The account of a stack without an ``env`` is ``AWS::AccountId``, which means another account in another stack. The
+    tokens given here refer to the stack itself: in another stack aws-cdk-lib makes them a cross-stack reference.
+
+    :param scope: any construct of the stack.
     """
-    place = place_of(scope)
-    _places[construct] = replace(place, path=place.below(id))
-    _stacks[construct] = ref(stack_of(scope))
+    stack = stack_of(scope)
+    known = _references.get(stack)
+    if known is None:
+        place = place_of(stack)
+        account, region = place.account, place.region
+        if is_unresolved(account) or is_unresolved(region):
+            own = ScopedAws(stack)
+            account = own.account_id if is_unresolved(account) else account
+            region = own.region if is_unresolved(region) else region
+        known = _references[stack] = (account, region)
+    return known
 
 
-def group(scope: Construct, id: str) -> Construct:
-    """A construct that does nothing but hold others.
-
-    :param scope: parent.
-    :param id: id below the parent.
-    """
-    construct = Construct(scope, id)
-    settle(construct, scope, id)
-    return construct
+def in_one_stage(one: IConstruct, other: IConstruct) -> bool:
+    """Whether two constructs are deployed together, so that one may wait for the other."""
+    return Stage.of(one) is Stage.of(other)
 
 
 def is_unresolved(text: str) -> bool:

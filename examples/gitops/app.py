@@ -21,7 +21,7 @@ class CacheStack(cdk.Stack):
         ImageRewritePolicy(
             self,
             "ImageRewritePolicy",
-            mapping=cache.mapping(),
+            cache=cache,
             form=PolicyForm.MUTATING_POLICY,
             settings=PolicySettings(failure_policy=FailurePolicy.IGNORE),
         )

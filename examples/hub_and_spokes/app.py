@@ -4,7 +4,6 @@ import aws_cdk as cdk
 
 from ecr_pull_through_cache import (
     CacheRegistry,
-    NodePullMode,
     NodePullPolicy,
     Pullers,
     PullThroughCache,
@@ -42,20 +41,20 @@ class ReplicaStack(cdk.Stack):
 
 
 class SpokeStack(cdk.Stack):
-    """What the nodes of a workload account may do. Where there are replicas alone, a pull cannot import."""
+    """The permissions of the nodes of a workload account. Where there are replicas alone, a pull cannot import."""
 
     def __init__(
         self, scope: cdk.App, id: str, *, env: cdk.Environment, registry: CacheRegistry, roles: list[str], imports: bool
     ) -> None:
         super().__init__(scope, id, env=env)
-        NodePullPolicy(
+        cache = PullThroughCache.from_attributes(
             self,
-            "NodePullPolicy",
+            "Cache",
             registry=registry,
-            repository_prefixes=list(UPSTREAMS),
-            mode=NodePullMode.IMPORT if imports else NodePullMode.PULL_ONLY,
-            role_names=roles,
+            upstreams=UPSTREAMS if imports else {},
+            replicas={} if imports else UPSTREAMS,
         )
+        NodePullPolicy(self, "NodePullPolicy", cache=cache, role_names=roles)
 
 
 app = cdk.App()

@@ -21,7 +21,7 @@ class CacheStack(cdk.Stack):
 
     def __init__(self, scope: cdk.App, id: str, *, env: cdk.Environment) -> None:
         super().__init__(scope, id, env=env)
-        docker_hub = UpstreamCredentials(self, "DockerHub", name="docker-hub")
+        docker_hub = UpstreamCredentials(self, "DockerHub", secret_name="docker-hub")
         cache = PullThroughCache(
             self,
             "Cache",
@@ -29,18 +29,12 @@ class CacheStack(cdk.Stack):
                 "k8s": Upstream.KUBERNETES,
                 "ecr-public": Upstream.ECR_PUBLIC,
                 "quay": Upstream.QUAY,
-                "docker-hub": UpstreamCache(upstream=Upstream.DOCKER_HUB, credentials=docker_hub.secret),
+                "docker-hub": UpstreamCache(upstream=Upstream.DOCKER_HUB, credentials=docker_hub),
             },
             settings=CreationTemplateSettings(lifecycle=LifecyclePolicy.expire_after(days=90)),
         )
-        NodePullPolicy(
-            self,
-            "NodePullPolicy",
-            registry=cache.registry,
-            repository_prefixes=list(cache.rules),
-            role_names=NODE_ROLES,
-        )
-        ImageRewritePolicy(self, "ImageRewritePolicy", mapping=cache.mapping())
+        NodePullPolicy(self, "NodePullPolicy", cache=cache, role_names=NODE_ROLES)
+        ImageRewritePolicy(self, "ImageRewritePolicy", cache=cache)
 
 
 app = cdk.App()

@@ -28,12 +28,10 @@ class PrivateClusterStack(cdk.Stack):
     def __init__(self, scope: cdk.App, id: str, *, env: cdk.Environment) -> None:
         super().__init__(scope, id, env=env)
         cache = PullThroughCache(self, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
-        # Every image is here before it is rolled out, so references with a digest may be rewritten too.
-        mapping = cache.mapping(pinned_by_digest=PinnedByDigest.REWRITE)
         ImageWarmer(
             self,
             "Warmer",
-            mapping=mapping,
+            cache=cache,
             images=IMAGES,
             schedule=scheduler.ScheduleExpression.rate(cdk.Duration.days(1)),
         )
@@ -52,12 +50,13 @@ class PrivateClusterStack(cdk.Stack):
         NodePullPolicy(
             self,
             "NodePullPolicy",
-            registry=cache.registry,
-            repository_prefixes=list(cache.rules),
+            cache=cache,
             mode=NodePullMode.PULL_ONLY,
             role_names=["private-nodes"],
         )
-        ImageRewritePolicy(self, "ImageRewritePolicy", mapping=mapping)
+        # Every image is here before it is rolled out, so references with a digest may be rewritten too.
+        mapping = cache.mapping(pinned_by_digest=PinnedByDigest.REWRITE)
+        ImageRewritePolicy(self, "ImageRewritePolicy", cache=mapping)
 
 
 app = cdk.App()

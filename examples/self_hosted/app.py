@@ -12,12 +12,12 @@ class SelfHostedStack(cdk.Stack):
     def __init__(self, scope: cdk.App, id: str, *, env: cdk.Environment) -> None:
         super().__init__(scope, id, env=env)
         cache = PullThroughCache(self, "Cache", upstreams={"k8s": Upstream.KUBERNETES, "quay": Upstream.QUAY})
-        pull = NodePullPolicy(self, "NodePullPolicy", registry=cache.registry, repository_prefixes=list(cache.rules))
+        pull = NodePullPolicy(self, "NodePullPolicy", cache=cache)
         for name in ("ControlPlane", "Workers"):
             role = iam.Role(self, name, assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
             pull.attach_to(role)
             iam.InstanceProfile(self, f"{name}Profile", role=role)
-        cdk.CfnOutput(self, "NodePullPolicyArn", value=pull.policy.managed_policy_arn, description="For kOps")
+        cdk.CfnOutput(self, "NodePullPolicyArn", value=pull.managed_policy_arn, description="For kOps")
         cdk.CfnOutput(self, "RegistryHost", value=cache.registry.host, description="For cluster-config")
 
 

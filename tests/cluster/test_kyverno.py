@@ -24,7 +24,7 @@ class TestKyverno:
 
         rules = [CachedUpstream(upstream=Upstream.GITHUB, repository_prefix="github")]
         Kyverno(
-            stack, "Kyverno", cluster=imported(stack, 1), mapping=CacheMapping.of(HOST, rules),
+            stack, "Kyverno", cluster=imported(stack, 1), cache=CacheMapping.of(HOST, rules),
             values={"admissionController": {"replicas": 5}},
         )  # fmt: skip
         values = json.loads(only(stack, CHART)["Values"])

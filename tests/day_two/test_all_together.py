@@ -26,10 +26,9 @@ def test_cdk_nag_finds_nothing_in_the_others(tmp_path):
     app = cdk.App(builtin_cloud_formation_validation=False, outdir=str(tmp_path / "out"))
     stack = cdk.Stack(app, "Stack", env=cdk.Environment(account="111122223333", region="eu-west-1"))
     cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
-    templates = list(cache.templates.values())
-    RepositoryBackfill(stack, "Backfill", templates=templates)
-    CacheRemoval(stack, "Removal", rules=list(cache.rules.values()), templates=templates)
-    CacheDashboard(stack, "Dashboard", repository_prefixes=["k8s"])
+    RepositoryBackfill(stack, "Backfill", cache=cache)
+    CacheRemoval(stack, "Removal", cache=cache)
+    CacheDashboard(stack, "Dashboard", cache=cache)
     acknowledge(stack, repositories=[PREFIX])
     acknowledge_day_two(stack)
     assert nag(app, tmp_path) == []
@@ -37,13 +36,12 @@ def test_cdk_nag_finds_nothing_in_the_others(tmp_path):
 
 @pytest.mark.parametrize("images", [(), (PAUSE,)])
 def test_every_part_can_be_reached_as_an_attribute(stack, cache, images):
-    templates = list(cache.templates.values())
-    warmer = ImageWarmer(stack, "Warmer", mapping=cache.mapping(), schedule=DAILY, images=images)
+    warmer = ImageWarmer(stack, "Warmer", cache=cache, schedule=DAILY, images=images)
     made = (
         warmer,
-        RepositoryBackfill(stack, "Backfill", templates=templates),
-        CacheRemoval(stack, "Removal", rules=list(cache.rules.values()), templates=templates),
-        CacheDashboard(stack, "Dashboard", repository_prefixes=["k8s"], warmer=warmer),
+        RepositoryBackfill(stack, "Backfill", cache=cache),
+        CacheRemoval(stack, "Removal", cache=cache),
+        CacheDashboard(stack, "Dashboard", cache=cache, warmer=warmer),
     )
     for construct in made:
         values = [v if isinstance(v, tuple) else (v,) for k, v in vars(construct).items() if not k.startswith("_")]
@@ -54,11 +52,10 @@ def test_every_part_can_be_reached_as_an_attribute(stack, cache, images):
 def test_tokens_are_welcome_everywhere(app):
     stack = cdk.Stack(app, "Agnostic")
     cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES})
-    templates = list(cache.templates.values())
-    warmer = ImageWarmer(stack, "Warmer", mapping=cache.mapping(), schedule=DAILY)
-    RepositoryBackfill(stack, "Backfill", templates=templates)
-    CacheRemoval(stack, "Removal", rules=list(cache.rules.values()), templates=templates)
-    CacheDashboard(stack, "Dashboard", repository_prefixes=["k8s"], warmer=warmer)
+    warmer = ImageWarmer(stack, "Warmer", cache=cache, schedule=DAILY)
+    RepositoryBackfill(stack, "Backfill", cache=cache)
+    CacheRemoval(stack, "Removal", cache=cache)
+    CacheDashboard(stack, "Dashboard", cache=cache, warmer=warmer)
     for role, action in (
         ("WarmerWarmRole", "ecr:BatchImportUpstreamImage"),
         ("BackfillFunctionRole", "ecr:SetRepositoryPolicy"),

@@ -2,22 +2,25 @@
 
 import json
 
+import aws_cdk as cdk
 import pytest
 
-from ecr_pull_through_cache import CacheDashboard, ImageWarmer, UserError
+from ecr_pull_through_cache import CacheDashboard, CacheRegistry, ImageWarmer, PullThroughCache, Upstream, UserError
 from tests.support.templates import allowed, only, resources, template
 
 PREFIX = "arn:aws:ecr:eu-west-1:111122223333:repository/k8s/*"
 
 
 class TestCacheDashboard:
-    def dashboard(self, stack, **props):
-        return CacheDashboard(stack, "Dashboard", **{"repository_prefixes": ["quay", "k8s"], **props})
+    def dashboard(self, stack, *, prefixes=("quay", "k8s"), **props):
+        upstreams = dict.fromkeys(prefixes, Upstream.QUAY)
+        shown = PullThroughCache.from_attributes(stack, "Shown", upstreams=upstreams)
+        return CacheDashboard(stack, "Dashboard", cache=shown, **props)
 
-    def test_a_registry_has_one(self, stack):
+    def test_a_registry_has_one(self, stack, cache):
         self.dashboard(stack)
         with pytest.raises(UserError, match="a registry has only one cache dashboard, and Stack/Dashboard is it"):
-            CacheDashboard(stack, "Another", repository_prefixes=["hub"])
+            CacheDashboard(stack, "Another", cache=cache)
 
     def body(self, stack):
         parts = only(stack, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
@@ -30,7 +33,7 @@ class TestCacheDashboard:
         )
 
     def test_it_shows_pulls_imports_failures_storage_and_quotas(self, stack, cache):
-        warmer = ImageWarmer(stack, "Warmer", mapping=cache.mapping())
+        warmer = ImageWarmer(stack, "Warmer", cache=cache)
         self.dashboard(stack, warmer=warmer)
         assert [widget["properties"]["title"] for widget in self.body(stack)] == [
             "Alarms", "Pulls per hour", "Imports from upstreams per hour", "Imports that failed, by reason",
@@ -55,7 +58,7 @@ class TestCacheDashboard:
         assert "logs:PutLogEvents" in text
 
     def test_its_function_reads_and_may_nothing_else(self, stack):
-        self.dashboard(stack, repository_prefixes=["k8s"])
+        self.dashboard(stack, prefixes=["k8s"])
         may = allowed(stack, "DashboardMeasureRole")
         assert {a for a in may if not a.startswith("logs:")} == {
             "ecr:DescribeImages", "ecr:DescribePullThroughCacheRules", "ecr:DescribeRepositories",
@@ -71,6 +74,20 @@ class TestCacheDashboard:
         }  # fmt: skip
         assert all(a["AlarmActions"] == [topic.topic_arn] for a in alarms)
 
-    def test_no_prefixes_are_refused(self, stack):
-        with pytest.raises(UserError, match="Stack/Dashboard: no repository prefixes are given"):
-            self.dashboard(stack, repository_prefixes=[])
+    def test_a_cache_of_another_registry_is_refused(self, stack):
+        registry = CacheRegistry(account="111122223333", region="us-east-1")
+        there = PullThroughCache.from_attributes(stack, "There", registry=registry, upstreams={"quay": Upstream.QUAY})
+        with pytest.raises(UserError, match="Stack/Dashboard: the cache is of another registry"):
+            CacheDashboard(stack, "Dashboard", cache=there)
+
+    def test_its_names_are_passed_through(self, stack):
+        it = self.dashboard(stack, dashboard_name="images")
+        assert stack.resolve(it.dashboard_arn)["Fn::Join"][1][-1] == ":dashboard/images" or "images" in it.dashboard_arn
+        assert it.resource.dashboard_name == "images"
+
+    def test_metrics_take_the_options_of_every_metric(self, stack):
+        it = self.dashboard(stack)
+        metric = it.metric_failed_imports(label="failed", period=cdk.Duration.minutes(5))
+        assert (metric.metric_name, metric.label, metric.period.to_minutes()) == ("ImportsFailed", "failed", 5)
+        stored = it.metric("StoredBytes", prefix="k8s", dimensions_map={"Kind": "x"})
+        assert stored.dimensions == {"Prefix": "k8s", "Kind": "x"}

@@ -10,9 +10,17 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 
-from ecr_pull_through_cache import CachedUpstream, CacheMapping, ImageWarmer, PullThroughCache, Upstream, UserError
+from ecr_pull_through_cache import (
+    CacheRegistry,
+    CreationTemplateSettings,
+    ImageWarmer,
+    Pullers,
+    PullThroughCache,
+    Upstream,
+    UserError,
+)
 from stacks.acknowledgements import acknowledge, acknowledge_warmer
-from tests.support.templates import allowed, another, nag, only, resources, statements, template
+from tests.support.templates import allowed, another, nag, only, resources, statements, template, warnings
 
 PAUSE = "registry.k8s.io/pause:3.10"
 DAILY = scheduler.ScheduleExpression.expression("rate(1 day)")
@@ -27,7 +35,7 @@ def states(stack):
 
 class TestImageWarmer:
     def warmer(self, stack, cache, **props):
-        return ImageWarmer(stack, "Warmer", mapping=cache.mapping(), **props)
+        return ImageWarmer(stack, "Warmer", cache=cache, **props)
 
     def test_logical_ids_are_reviewed(self, stack, cache, reviewed_ids):
         self.warmer(stack, cache, images=[PAUSE], schedule=DAILY)
@@ -63,14 +71,14 @@ class TestImageWarmer:
         self.warmer(stack, cache, images=[PAUSE])
         (started,) = (r for r in template(stack).values() if r["Type"] == "Custom::EcrImageWarmer")
         assert {template(stack)[name]["Type"] for name in started["DependsOn"]} == {
-            "AWS::ECR::PullThroughCacheRule", "AWS::IAM::Policy",
+            "AWS::ECR::PullThroughCacheRule", "AWS::ECR::PullTimeUpdateExclusion", "AWS::IAM::Policy",
         }  # fmt: skip
 
     def test_a_rate_that_begins_at_once_begins_after_them_too(self, stack, cache):
         self.warmer(stack, cache, schedule=DAILY)
         (schedule,) = (r for r in template(stack).values() if r["Type"] == "AWS::Scheduler::Schedule")
         assert {template(stack)[name]["Type"] for name in schedule["DependsOn"]} == {
-            "AWS::ECR::PullThroughCacheRule", "AWS::IAM::Policy",
+            "AWS::ECR::PullThroughCacheRule", "AWS::ECR::PullTimeUpdateExclusion", "AWS::IAM::Policy",
         }  # fmt: skip
         assert any(name.startswith("WarmerMapPolicy") for name in schedule["DependsOn"])
 
@@ -83,10 +91,12 @@ class TestImageWarmer:
             "EventBridgeConfiguration": {"EventBridgeEnabled": True}
         }
         assert not resources(stack, "Custom::EcrImageWarmer")
-        assert warmer.deployed is None
+        assert warmer.start_on_deployment is None
 
-    def test_the_function_imports_below_the_prefixes_and_may_nothing_else(self, stack, cache):
-        self.warmer(stack, cache, tag_on_create=True)
+    def test_the_function_imports_below_the_prefixes_and_may_nothing_else(self, stack):
+        settings = CreationTemplateSettings(resource_tags={"team": "x"})
+        cache = PullThroughCache(stack, "Cache", upstreams={"k8s": Upstream.KUBERNETES}, settings=settings)
+        self.warmer(stack, cache)
         may = allowed(stack, "WarmerWarmRole")
         log = may.pop("logs:CreateLogStream")
         assert may.pop("logs:PutLogEvents") == log != "*"
@@ -175,7 +185,7 @@ class TestImageWarmer:
             a for a in resources(stack, "AWS::CloudWatch::Alarm").values() if a["MetricName"] == "AsyncEventsDropped"
         )
         assert alarm["AlarmActions"] == [topic.topic_arn]
-        assert alarm["Dimensions"][0]["Value"] == stack.resolve(warmer.start.function.function_name)
+        assert alarm["Dimensions"][0]["Value"] == stack.resolve(warmer.start_function.function.function_name)
 
     def test_others_start_it_write_its_list_and_read_its_reports(self, stack, cache):
         role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
@@ -192,8 +202,15 @@ class TestImageWarmer:
         assert "AWS::AccountId" in json.dumps(allowed(stack, "WarmerWarmRole")["ecr:BatchGetImage"])
 
     def test_a_cache_elsewhere_is_warmed_there(self, stack):
-        rule = CachedUpstream(upstream=Upstream.QUAY, repository_prefix="quay")
-        ImageWarmer(stack, "Warmer", mapping=CacheMapping.of("444455556666.dkr.ecr.us-east-1.amazonaws.com", [rule]))
+        there = CacheRegistry(account="444455556666", region="us-east-1")
+        theirs = {"registry": there, "upstreams": {"quay": Upstream.QUAY}}
+        with pytest.raises(
+            UserError, match="the account 111122223333 is not let in by the registry 444455556666/us-east-1"
+        ):
+            self.warmer(stack, PullThroughCache.from_attributes(stack, "Closed", **theirs))
+        open_to_us = Pullers(accounts=("111122223333",))
+        self.warmer(stack, PullThroughCache.from_attributes(stack, "Open", pullers=open_to_us, **theirs))
+        assert warnings(stack) == ["cdk-ecr-pull-through-cache:pullTimesOfWarmer"]
         where = allowed(stack, "WarmerWarmRole")["ecr:BatchGetImage"]
         assert where == "arn:aws:ecr:us-east-1:444455556666:repository/quay/*"
 
@@ -208,7 +225,7 @@ class TestImageWarmer:
             ({"images": ["Nginx"]}, "has an upper-case letter in its repository"),
             ({"platforms": ["arm64"]}, "'arm64' is not a platform; a platform is named like 'linux/arm64'"),
             ({"max_concurrency": 0}, "max_concurrency is 0; allowed are 1 to 1000"),
-            ({"requests_per_second": -1}, "requests_per_second is -1; allowed are 0, for none, and more"),
+            ({"requests_per_second": -1}, "requests_per_second is -1; allowed are 0, for no limit, and more"),
         ],
     )
     def test_what_cannot_be_is_refused(self, stack, cache, wrong, said):
@@ -222,3 +239,34 @@ class TestImageWarmer:
         acknowledge_warmer(self.warmer(stack, cache, images=[PAUSE], schedule=DAILY))
         acknowledge(stack, repositories=["*", PREFIX])
         assert nag(app, tmp_path) == []
+
+    def test_its_requests_are_no_pulls(self, stack, cache):
+        warmer = self.warmer(stack, cache)
+        (role,) = (name for name in template(stack) if name.startswith("WarmerWarmRole") and "Policy" not in name)
+        assert only(stack, "AWS::ECR::PullTimeUpdateExclusion") == {"PrincipalArn": {"Fn::GetAtt": [role, "Arn"]}}
+        assert warmer.pull_time_exclusion is not None
+
+    def test_its_requests_are_pulls_where_one_says_so(self, stack, cache):
+        assert self.warmer(stack, cache, record_pull_times=True).pull_time_exclusion is None
+        assert not resources(stack, "AWS::ECR::PullTimeUpdateExclusion")
+
+    def test_step_functions_may_act_for_this_account_alone(self, stack, cache):
+        self.warmer(stack, cache)
+        (role,) = (r for n, r in resources(stack, "AWS::IAM::Role").items() if n.startswith("WarmerRole"))
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+
+    def test_its_bucket_may_go_with_the_stack(self, stack, cache):
+        self.warmer(stack, cache, removal_policy=cdk.RemovalPolicy.DESTROY)
+        (bucket,) = (r for r in template(stack).values() if r["Type"] == "AWS::S3::Bucket")
+        assert bucket["DeletionPolicy"] == "Delete"
+
+    def test_it_is_granted_what_the_state_machine_needs(self, stack, cache):
+        warmer = self.warmer(stack, cache)
+        s3.Bucket(stack, "Lists").grant_read(warmer)
+        assert any("Lists" in json.dumps(s["Resource"]) for s in statements(stack, "WarmerRole"))
+        assert warmer.state_machine_arn == warmer.state_machine.state_machine_arn
+
+    def test_metrics_take_the_options_of_every_metric(self, stack, cache):
+        metric = self.warmer(stack, cache).metric_failed_images(label="failed", statistic="Maximum")
+        assert (metric.metric_name, metric.label, metric.statistic) == ("ImagesFailed", "failed", "Maximum")

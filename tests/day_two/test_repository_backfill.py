@@ -7,8 +7,9 @@ import pytest
 from ecr_pull_through_cache import (
     CreationTemplateSettings,
     LifecyclePolicy,
+    PullThroughCache,
+    ReplicaRegistry,
     RepositoryBackfill,
-    RepositoryCreationTemplate,
     UserError,
 )
 from tests.support.templates import allowed, another, only, resources, template
@@ -19,7 +20,7 @@ REGISTRY = "arn:aws:ecr:eu-west-1:111122223333:repository/*"
 
 class TestRepositoryBackfill:
     def backfill(self, stack, cache, **props):
-        return RepositoryBackfill(stack, "Backfill", templates=list(cache.templates.values()), **props)
+        return RepositoryBackfill(stack, "Backfill", cache=cache, **props)
 
     def test_logical_ids_are_reviewed(self, stack, cache, reviewed_ids):
         self.backfill(stack, cache)
@@ -30,8 +31,8 @@ class TestRepositoryBackfill:
     def test_it_runs_after_the_templates_and_again_when_they_change(self):
         def deployed(**settings):
             stack = another()
-            it = RepositoryCreationTemplate(stack, "T", prefix="k8s", settings=CreationTemplateSettings(**settings))
-            RepositoryBackfill(stack, "Backfill", templates=[it])
+            it = ReplicaRegistry(stack, "T", repository_prefixes=["k8s"], settings=CreationTemplateSettings(**settings))
+            RepositoryBackfill(stack, "Backfill", cache=it)
             (resource,) = (r for r in template(stack).values() if r["Type"] == "Custom::EcrRepositoryBackfill")
             assert [name for name in resource["DependsOn"] if name.startswith("T")]
             return resource["Properties"]["Templates"]
@@ -43,9 +44,9 @@ class TestRepositoryBackfill:
     def test_what_is_changed_behind_the_construct_counts_too(self):
         def deployed(mutability):
             stack = another()
-            it = RepositoryCreationTemplate(stack, "T", prefix="k8s")
-            RepositoryBackfill(stack, "Backfill", templates=[it])
-            it.resource.image_tag_mutability = mutability
+            it = ReplicaRegistry(stack, "T", repository_prefixes=["k8s"])
+            RepositoryBackfill(stack, "Backfill", cache=it)
+            it.templates["k8s"].resource.image_tag_mutability = mutability
             return only(stack, "Custom::EcrRepositoryBackfill")["Templates"]
 
         assert deployed("MUTABLE") != deployed("IMMUTABLE")
@@ -74,8 +75,17 @@ class TestRepositoryBackfill:
     def test_what_cannot_be_is_refused(self, stack, cache):
         with pytest.raises(UserError, match="Stack/Backfill: 'policy' cannot be replaced; allowed are lifecyclePolicy"):
             self.backfill(stack, cache, replace=["policy"])
-        with pytest.raises(UserError, match="Stack/Backfill: no templates are given"):
-            RepositoryBackfill(stack, "Backfill", templates=[])
+
+    def test_a_cache_whose_templates_are_made_elsewhere_is_refused(self, stack):
+        theirs = PullThroughCache.from_attributes(stack, "Theirs", upstreams={"k8s": "registry.k8s.io"})
+        with pytest.raises(UserError, match="Stack/Backfill: the cache is not of this app"):
+            self.backfill(stack, theirs)
+
+    def test_replicas_of_the_same_registry_are_brought_too(self, stack, cache):
+        replicas = ReplicaRegistry(stack, "Replicas", repository_prefixes=["team"])
+        self.backfill(stack, cache, replica_registries=[replicas])
+        variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
+        assert json.loads(variables["PREFIXES"]) == ["k8s", "team"]
 
     def test_a_topic_is_told(self, stack, cache, topic):
         self.backfill(stack, cache, alarm_topic=topic)

@@ -11,7 +11,7 @@ from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from ecr_pull_through_cache import CachedUpstream, CacheMapping, Upstream
-from ecr_pull_through_cache.day_two.image_warmer import LIST_KEY, definition
+from ecr_pull_through_cache.day_two._warmer_states import LIST_KEY, definition
 from ecr_pull_through_cache.functions.contract import SETTINGS, settings
 from tests.emulators.ecr_api import ecr_api
 from tests.real.lambdas import Lambda, asset, runtime

@@ -8,7 +8,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
 
 from ecr_pull_through_cache import (
-    CacheRegistry,
     CreationTemplateSettings,
     NodePullPolicy,
     Pullers,
@@ -37,8 +36,8 @@ def test_five_lines_make_rules_and_templates_and_nothing_else(stack):
 
 
 def test_logical_ids_are_reviewed(stack, reviewed_ids):
-    cache(stack, replicate_to=[ReplicationDestination(region="us-east-1")], pullers=Pullers(accounts=(OTHER,)))
-    NodePullPolicy(stack, "Nodes", registry=CacheRegistry.of(stack), repository_prefixes=["k8s"])
+    it = cache(stack, replicate_to=[ReplicationDestination(region="us-east-1")], pullers=Pullers(accounts=(OTHER,)))
+    NodePullPolicy(stack, "Nodes", cache=it)
     reviewed_ids("constructs", "PullThroughCache", Template.from_stack(stack).to_json()["Resources"])
 
 

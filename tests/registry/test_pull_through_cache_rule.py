@@ -7,7 +7,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Template
 
-from ecr_pull_through_cache import CacheRegistry, PullThroughCacheRule, Upstream, UserError
+from ecr_pull_through_cache import (
+    CacheRegistry,
+    CreationTemplateSettings,
+    Pullers,
+    PullThroughCacheRule,
+    RepositoryCreationTemplate,
+    Upstream,
+    UserError,
+)
 from tests.support.templates import only, resources, warnings
 
 RULE = "AWS::ECR::PullThroughCacheRule"
@@ -87,12 +95,25 @@ class TestGrants:
         assert "ecr:TagResource" not in self.statements(stack)[1]["Action"]
 
     def test_import_tags_where_the_template_does(self, stack):
-        rule(stack).grant_import(self.role(stack), tag=True)
-        assert "ecr:TagResource" in self.statements(stack)[1]["Action"]
+        settings = CreationTemplateSettings(resource_tags={"team": "x"})
+        RepositoryCreationTemplate(stack, "Template", prefix="k8s", settings=settings)
+        rule(stack).grant_import(self.role(stack))
+        (granted,) = (p for n, p in resources(stack, "AWS::IAM::Policy").items() if n.startswith("RoleDefault"))
+        assert "ecr:TagResource" in granted["PolicyDocument"]["Statement"][1]["Action"]
+
+    def test_a_template_that_tags_comes_before_the_grant(self, app, stack):
+        rule(stack).grant_import(self.role(stack))
+        settings = CreationTemplateSettings(resource_tags={"team": "x"})
+        RepositoryCreationTemplate(stack, "Template", prefix="k8s", settings=settings)
+        with pytest.raises(RuntimeError, match="grant_import came before the creation template of 'k8s'"):
+            app.synth()
 
     def test_an_imported_rule_grants_like_one_of_its_own(self, stack):
         registry = CacheRegistry(account="222233334444", region="us-east-1")
-        it = PullThroughCacheRule.from_prefix(stack, "Theirs", repository_prefix="quay", registry=registry)
+        ours = Pullers(accounts=("111122223333",))
+        it = PullThroughCacheRule.from_prefix(
+            stack, "Theirs", repository_prefix="quay", registry=registry, pullers=ours
+        )
         it.grant_pull(self.role(stack))
         assert self.statements(stack)[1]["Resource"] == "arn:aws:ecr:us-east-1:222233334444:repository/quay/*"
         assert not resources(stack, RULE)
@@ -106,7 +127,8 @@ class TestUpstreamInAnotherAccount:
         assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
             "Service": "pullthroughcache.ecr.amazonaws.com"
         }
-        read, write, sign_in = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+        (inline,) = role["Policies"]
+        read, write, sign_in = inline["PolicyDocument"]["Statement"]
         assert read["Resource"] == "arn:aws:ecr:us-east-1:222233334444:repository/*"
         assert write["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/theirs/*"
         assert sign_in["Action"] == "ecr:GetAuthorizationToken"

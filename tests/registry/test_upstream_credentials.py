@@ -20,7 +20,7 @@ def rule(stack, **props):
 
 class TestCredentials:
     def test_the_secret_has_the_right_name_and_keys_and_no_value(self, stack):
-        it = UpstreamCredentials(stack, "Hub", name="docker-hub")
+        it = UpstreamCredentials(stack, "Hub", secret_name="docker-hub")
         rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="docker-hub", credentials=it.secret)
         properties = only(stack, "AWS::SecretsManager::Secret")
         assert properties["Name"] == "ecr-pullthroughcache/docker-hub"
@@ -30,7 +30,7 @@ class TestCredentials:
         Template.from_stack(stack).has_resource("AWS::SecretsManager::Secret", {"DeletionPolicy": "Retain"})
 
     def test_its_arn_stays_when_the_value_is_rotated(self, stack):
-        it = UpstreamCredentials(stack, "Hub", name="docker-hub")
+        it = UpstreamCredentials(stack, "Hub", secret_name="docker-hub")
         rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="docker-hub", credentials=it.secret)
         assert only(stack, RULE)["CredentialArn"] == {
             "Ref": next(iter(resources(stack, "AWS::SecretsManager::Secret")))

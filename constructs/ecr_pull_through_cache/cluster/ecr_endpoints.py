@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jsii
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
+from .._props import checked
 from ..registry.cache_registry import CacheRegistry
 
 
+@checked
+@jsii.implements(ec2.IConnectable)
 class EcrEndpoints(Construct):
     """The VPC endpoints through which private subnets pull: ``ecr.api``, ``ecr.dkr`` and Amazon S3 for the layers.
 
@@ -66,3 +70,14 @@ class EcrEndpoints(Construct):
                 resources=[f"arn:{registry.partition}:s3:::prod-{registry.region}-starport-layer-bucket/*"],
             )
         )
+
+    @property
+    @jsii.member(jsii_name="connections")
+    def connections(self) -> ec2.Connections:
+        """The connections of both interface endpoints: ``endpoints.connections.allow_default_port_from(nodes)``."""
+        groups = {
+            group.security_group_id: group
+            for endpoint in (self.api, self.docker)
+            for group in endpoint.connections.security_groups
+        }
+        return ec2.Connections(security_groups=list(groups.values()), default_port=ec2.Port.tcp(443))

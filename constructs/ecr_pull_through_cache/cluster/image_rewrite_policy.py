@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Stack, Stage
+from aws_cdk import CfnResource, Stack, Stage
 
 from constructs import Construct
 
-from .._checks import error_at
+from .._checks import claim_file, error_at
 from .._place import is_unresolved
+from .._props import checked
 from ..admission import PolicyForm, PolicySettings, render_policy
 from ..images import CacheMapping
 from ..manifests.yaml_text import to_yaml
@@ -20,21 +21,26 @@ if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks
     from aws_cdk import aws_eks_v2 as eks_v2
 
+    from ..registry.pull_through_cache import IPullThroughCache
 
+
+@checked
 class ImageRewritePolicy(Construct):
     """The admission policy that makes a cluster's Pods pull through the cache.
 
-    Given a cluster it is applied to it; without one it is written into the cloud assembly, from where a pipeline hands it
-    to whoever owns the cluster's manifests.
+    With a cluster it is applied to it; without one it is written into the cloud assembly, for a pipeline or GitOps.
 
     :param scope: parent.
     :param id: id below the parent.
-    :param mapping: what images become; see :meth:`PullThroughCache.mapping`.
-    :param form: the kind of policy; what it needs in the cluster, :class:`Kyverno` say, must be there before.
-    :param settings: how the policy behaves.
-    :param cluster: cluster of ``aws_eks`` or ``aws_eks_v2``, of this app or imported with its ``kubectl_provider``.
-    :param audit: the twin that reports which Pods would change, and changes nothing.
-    :raises UserError: when a file would have to hold tokens.
+    :param cache: the cache that the Pods pull from, or a mapping of its own:
+        ``cache.mapping(pinned_by_digest=PinnedByDigest.REWRITE)``.
+    :param form: the kind of policy; the engine it needs, such as :class:`Kyverno`, must be in the cluster before. Default:
+        ``MutatingPolicy`` of Kyverno.
+    :param settings: how the policy behaves. Default: see :class:`PolicySettings`.
+    :param cluster: cluster of ``aws_eks`` or ``aws_eks_v2``, of this app or imported with its ``kubectl_provider``. Default:
+        the policy is written into a file.
+    :param audit: the twin that reports which Pods would change, and changes nothing. Default: no.
+    :raises UserError: when a file would have to hold tokens, or another policy writes the same file.
     """
 
     def __init__(
@@ -42,12 +48,13 @@ class ImageRewritePolicy(Construct):
         scope: Construct,
         id: str,
         *,
-        mapping: CacheMapping,
+        cache: IPullThroughCache | CacheMapping,
         form: PolicyForm = PolicyForm.MUTATING_POLICY,
         settings: PolicySettings | None = None,
         cluster: eks.ICluster | eks_v2.ICluster | None = None,
         audit: bool = False,
     ) -> None:
+        mapping = cache if isinstance(cache, CacheMapping) else cache.mapping()
         if cluster is None and is_unresolved(mapping.registry):
             raise error_at(
                 scope,
@@ -55,15 +62,20 @@ class ImageRewritePolicy(Construct):
                 "the policy cannot be written to a file while account or Region are unknown; "
                 "give the stack an env, or apply the policy to a cluster",
             )
+        documents = render_policy(mapping, form, settings, audit=audit)
+        path = _path(scope, documents[0]["metadata"]["name"])
+        if cluster is None:
+            claim_file(scope, id, str(path))
         super().__init__(scope, id)
-        self.documents = render_policy(mapping, form, settings, audit=audit)
+        self.documents = documents
         """The policy's documents."""
         self.manifest: eks.KubernetesManifest | eks_v2.KubernetesManifest | None = None
         """The manifest that applies it, where there is a cluster."""
         self.file: Path | None = None
         """The file that holds it, where there is none."""
         if cluster is None:
-            self.file = self._write()
+            path.write_text(to_yaml(documents), encoding="utf-8")
+            self.file = path
             return
         # These modules take more than a second to load, which a policy in a file need not spend.
         from aws_cdk import aws_eks as eks
@@ -74,11 +86,16 @@ class ImageRewritePolicy(Construct):
         else:
             self.manifest = eks.KubernetesManifest(self, "Resource", cluster=cluster, manifest=self.documents)
 
-    def _write(self) -> Path:
-        """Into the assembly, beside the stack's template and under its name."""
-        stage = Stage.of(self)
-        outdir = stage.outdir if stage is not None else "cdk.out"
-        name = self.documents[0]["metadata"]["name"]
-        target = Path(outdir) / f"{Stack.of(self).artifact_id}.{name}.yaml"
-        target.write_text(to_yaml(self.documents), encoding="utf-8")
-        return target
+    @property
+    def resource(self) -> CfnResource | None:
+        """The L1 of the manifest, where there is a cluster."""
+        if self.manifest is None:
+            return None
+        return cast("CfnResource", self.manifest.node.find_child("Resource").node.default_child)
+
+
+def _path(scope: Construct, name: str) -> Path:
+    """A file of the assembly, beside the stack's template and under its name."""
+    stage = Stage.of(scope)
+    outdir = stage.outdir if stage is not None else "cdk.out"
+    return Path(outdir) / f"{Stack.of(scope).artifact_id}.{name}.yaml"

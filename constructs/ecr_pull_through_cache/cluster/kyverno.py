@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Duration
+from aws_cdk import CfnResource, Duration
 
 from constructs import Construct
 
+from .._props import checked
 from ..images import CacheMapping, Reason
 from ._eks import is_v2
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks
     from aws_cdk import aws_eks_v2 as eks_v2
+
+    from ..registry.pull_through_cache import IPullThroughCache
 
 CHART_VERSION = "3.9.0"
 """The chart of Kyverno 1.19.0, the newest when this package was released."""
@@ -33,6 +36,7 @@ _IMAGES = {
 _REPLICAS = {"admissionController": 3, "backgroundController": 2, "cleanupController": 2, "reportsController": 2}
 
 
+@checked
 class Kyverno(Construct):
     """Kyverno by its Helm chart, highly available, its own images from the cache where ``ghcr.io`` is cached.
 
@@ -45,10 +49,10 @@ class Kyverno(Construct):
     :param scope: parent.
     :param id: id below the parent.
     :param cluster: cluster of ``aws_eks`` or ``aws_eks_v2``.
-    :param mapping: what images become; Kyverno's own come from upstream if left out.
-    :param namespace: namespace of Kyverno, made if need be.
-    :param version: version of the chart.
-    :param values: further values of the chart; they win.
+    :param cache: the cache that Kyverno's own images come from, or a mapping of its own. Default: they come from upstream.
+    :param namespace: namespace of Kyverno, created where it is missing. Default: ``kyverno``.
+    :param version: version of the chart. Default: the newest when this package was released.
+    :param values: further values of the chart; they win. Default: none.
     """
 
     def __init__(
@@ -57,7 +61,7 @@ class Kyverno(Construct):
         id: str,
         *,
         cluster: eks.ICluster | eks_v2.ICluster,
-        mapping: CacheMapping | None = None,
+        cache: IPullThroughCache | CacheMapping | None = None,
         namespace: str = "kyverno",
         version: str = CHART_VERSION,
         values: dict[str, Any] | None = None,
@@ -66,6 +70,7 @@ class Kyverno(Construct):
         from aws_cdk import aws_eks_v2 as eks_v2
 
         super().__init__(scope, id)
+        mapping = cache if cache is None or isinstance(cache, CacheMapping) else cache.mapping()
         self.values = merged(kyverno_values(mapping), values or {})
         """The chart's values."""
         chart: type[eks.HelmChart] | type[eks_v2.HelmChart] = eks_v2.HelmChart if is_v2(cluster) else eks.HelmChart
@@ -84,6 +89,11 @@ class Kyverno(Construct):
             timeout=Duration.minutes(10),
         )
         """The Helm release."""
+
+    @property
+    def resource(self) -> CfnResource:
+        """The L1 of the Helm release."""
+        return cast("CfnResource", self.chart.node.find_child("Resource").node.default_child)
 
 
 def kyverno_values(mapping: CacheMapping | None) -> dict[str, Any]:

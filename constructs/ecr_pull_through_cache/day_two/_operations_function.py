@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class OperationsFunction(Construct):
-    """A Lambda function with a role and a log group of its own, which may do nothing but write its log.
+    """A Lambda function with a role and a log group of its own; the role only allows it to write its log.
 
     :param scope: parent.
     :param id: id below the parent.
     :param handler: module of ``functions``, a dot, and the function in it.
-    :param description: what it does.
-    :param timeout: after which Lambda stops it, at most 15 minutes.
-    :param environment: environment variables; no secrets.
-    :param memory_size: MiB of memory, from which processor time follows.
-    :param log_retention: how long its log is kept.
+    :param description: purpose of the function.
+    :param timeout: time after which Lambda stops it, at most 15 minutes.
+    :param environment: environment variables; no secrets. Default: none.
+    :param memory_size: memory in MiB; processor time follows from it. Default: 256.
+    :param log_retention: how long its log is kept. Default: three months.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class OperationsFunction(Construct):
         self.log_group = logs.LogGroup(
             self, "LogGroup", retention=log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
         )
-        """Where it writes."""
+        """The log group."""
         self.role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"{description}: what its function may do",
         )
-        """What it may do."""
+        """The role."""
         self.log_group.grant_write(self.role)
         self.function = lambda_.Function(
             self,
@@ -77,11 +77,11 @@ class OperationsFunction(Construct):
         )
         """The function."""
 
-    def allow(self, *actions: str, on: str | list[str]) -> None:
-        """Let it do something.
+    def add_to_role_policy(self, *actions: str, on: str | list[str]) -> None:
+        """Allow the function actions.
 
-        :param actions: IAM actions.
-        :param on: ARN, or ARNs, of what it does that to.
+        :param actions: actions of IAM.
+        :param on: ARN, or ARNs, of the resources.
         """
         resources = [on] if isinstance(on, str) else on
         self.role.add_to_policy(iam.PolicyStatement(actions=sorted(actions), resources=resources))
@@ -95,12 +95,12 @@ class OperationsFunction(Construct):
         repository_prefixes: Sequence[str],
         encryption_keys: Sequence[kms.IKey] = (),
     ) -> None:
-        """Let it do what a verb of the command line does, and no more.
+        """Grant the permissions of a verb of the command line, and no more.
 
         :param verb: ``warm``, ``backfill``, ``check`` or ``purge``.
         :param options: the options by which it needs more; see ``operations.least_privilege``.
-        :param registry: where.
-        :param repository_prefixes: under which prefixes.
+        :param registry: the registry.
+        :param repository_prefixes: the prefixes of the repositories.
         :param encryption_keys: customer managed keys of the repositories.
         """
         on = {
@@ -120,13 +120,13 @@ class OperationsFunction(Construct):
 def sum_alarm(
     scope: Construct, id: str, metric: cloudwatch.IMetric, description: str, *, threshold: float = 1
 ) -> cloudwatch.Alarm:
-    """An alarm on a sum that should stay below a number; silence is well.
+    """An alarm on a sum; missing data is not breaching.
 
     :param scope: parent.
     :param id: id below the parent.
     :param metric: the metric.
-    :param description: what it says to who is woken up.
-    :param threshold: from which on it is raised.
+    :param description: the alarm's description.
+    :param threshold: the alarm is raised at or above this sum. Default: 1.
     """
     return cloudwatch.Alarm(
         scope,
@@ -141,7 +141,7 @@ def sum_alarm(
 
 
 def notify(topic: sns.ITopic | None, alarms: Iterable[cloudwatch.Alarm]) -> None:
-    """Tell a topic when an alarm is raised.
+    """Notify a topic when an alarm is raised.
 
     :param topic: the topic, if there is one.
     :param alarms: the alarms.
@@ -152,14 +152,14 @@ def notify(topic: sns.ITopic | None, alarms: Iterable[cloudwatch.Alarm]) -> None
 
 
 def invoking_role(scope: Construct, id: str, *, service: str, description: str, action: str, on: str) -> iam.Role:
-    """The role by which a service starts something for this account, and for no other.
+    """The role by which a service starts a resource, for this account and for no other.
 
     :param scope: parent.
     :param id: id below the parent.
     :param service: name of the service, without its domain: ``scheduler``.
-    :param description: what it starts.
+    :param description: the role's description.
     :param action: the IAM action.
-    :param on: ARN of what is started.
+    :param on: ARN of the resource.
     """
     account = CacheRegistry.of(scope).account
     role = iam.Role(

@@ -1,10 +1,10 @@
-"""What a cache does, on one CloudWatch dashboard, and alarms on what it should not do."""
+"""A CloudWatch dashboard of a cache, and alarms on failed imports and nearly used quotas."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,19 +12,22 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
+from typing_extensions import Unpack
 
 from constructs import Construct
 
 from .._checks import claim_singleton, error_at
-from ..errors import UserError
+from .._props import checked
 from ..functions.contract import NAMESPACE, PREFIXES, QUOTAS
-from ..images import ROOT, check_prefix
+from ..images import ROOT
+from ..registry._metrics import MetricOptions, metric_of
 from ..registry.cache_registry import CacheRegistry
 from ._operations_function import OperationsFunction, invoking_role, notify, sum_alarm
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
 
+    from ..registry.pull_through_cache import IPullThroughCache, ReplicaRegistry
     from .image_warmer import ImageWarmer
 
 _HOUR = cdk.Duration.hours(1)
@@ -41,12 +44,24 @@ _REASON = tuple(
 )
 
 
-class CacheDashboard(Construct):
-    """A dashboard of the cache of this stack's registry: pulls, imports and those that failed, storage, use of quotas.
+class CacheDashboardProps(TypedDict, total=False):
+    """The parameters of :class:`CacheDashboard` besides its cache."""
 
-    Pulls are ECR's own metric. Imports and their failures are ECR's events, which a rule writes into a log group, so that the
-    dashboard shows the reason of each failure too. What is stored and how much of the quotas is used no metric of AWS says: a
-    small function counts once a day.
+    replica_registries: Sequence[ReplicaRegistry]
+    warmer: ImageWarmer | None
+    dashboard_name: str | None
+    failed_imports_threshold: float
+    quota_threshold_percent: float
+    alarm_topic: sns.ITopic | None
+
+
+@checked
+class CacheDashboard(Construct):
+    """A dashboard of this stack's registry: pulls, imports and failed imports, storage, use of quotas.
+
+    Pulls are a metric of ECR. Imports and their failures come from ECR's events, which a rule writes into a log group, so that
+    the dashboard also shows the reason of each failure. AWS has no metric of storage or of the use of the quotas: a small
+    function counts both once a day.
 
     The log group takes one of the ten resource policies that CloudWatch Logs allows an account in a Region.
 
@@ -55,13 +70,14 @@ class CacheDashboard(Construct):
 
     :param scope: parent.
     :param id: id below the parent.
-    :param repository_prefixes: prefixes of the repositories; ``ROOT`` for every repository.
-    :param warmer: its runs are shown too.
-    :param dashboard_name: name of the dashboard; chosen by CloudFormation if left out.
-    :param imports_failed: how many imports may fail in an hour before an alarm says so.
-    :param quota_used: per cent of a quota from which on an alarm says so.
-    :param alarm_topic: topic that is told.
-    :raises UserError: when a prefix is not ECR's, none is given, or the registry has a dashboard already.
+    :param cache: the cache, or the registry of replicas, to show; of this stack's registry.
+    :param replica_registries: further registries of replicas to show. Default: none.
+    :param warmer: a warmer whose runs are shown too. Default: none.
+    :param dashboard_name: name of the dashboard. Default: CloudFormation chooses one.
+    :param failed_imports_threshold: failed imports in an hour at which an alarm is raised. Default: 10.
+    :param quota_threshold_percent: use of a quota, in per cent, at which an alarm is raised. Default: 80.
+    :param alarm_topic: topic that is notified. Default: none.
+    :raises UserError: when the cache is of another registry, or the registry has a dashboard already.
     """
 
     def __init__(
@@ -69,21 +85,22 @@ class CacheDashboard(Construct):
         scope: Construct,
         id: str,
         *,
-        repository_prefixes: Sequence[str],
+        cache: IPullThroughCache | ReplicaRegistry,
+        replica_registries: Sequence[ReplicaRegistry] = (),
         warmer: ImageWarmer | None = None,
         dashboard_name: str | None = None,
         failed_imports_threshold: float = 10,
         quota_threshold_percent: float = 80,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
-        if not repository_prefixes:
-            raise error_at(scope, id, "no repository prefixes are given; give those of the repositories to show")
-        try:
-            prefixes = sorted({check_prefix(prefix, longest=256) for prefix in repository_prefixes})
-        except UserError as error:
-            raise error_at(scope, id, str(error)) from None
+        if any(held.registry != CacheRegistry.of(scope) for held in (cache, *replica_registries)):
+            raise error_at(
+                scope, id, "the cache is of another registry; use it in a stack of the cache's account and Region"
+            )
         # ECR's events and quotas are those of a whole registry: a second one would count them twice.
         claim_singleton(scope, id, "cache dashboard")
+        given = sorted({prefix for held in (cache, *replica_registries) for prefix in held.repository_prefixes})
+        prefixes = [ROOT] if ROOT in given else given
 
         super().__init__(scope, id)
         self.log_group = logs.LogGroup(
@@ -94,24 +111,20 @@ class CacheDashboard(Construct):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        """Every import that ECR tells of."""
+        """The log group of ECR's events of imports."""
         self.rule = self._make_rule()
         """The rule that writes ECR's events there."""
         self.metric_filters = (
             self._count("ImportsDone", '{ $.detail.sync-status = "SUCCESS" }'),
             self._count("ImportsFailed", '{ $.detail.sync-status != "SUCCESS" }'),
         )
-        """What counts in the log group."""
-        self.imports = self.metric("ImportsDone", period=_HOUR, statistic="Sum")
-        """How many imports succeeded."""
-        self.failures = self.metric("ImportsFailed", period=_HOUR, statistic="Sum")
-        """How many did not."""
-        self.measure = self._make_measure(prefixes)
-        """What counts: the function, with its role and log group."""
+        """The metric filters that count in the log group."""
+        self.measure_function = self._make_measure_function(prefixes)
+        """The function that counts, with its role and log group."""
         self.schedule_role = self._make_schedule_role()
         """The role by which the schedule invokes it."""
         self.schedule = self._make_schedule()
-        """When it counts."""
+        """The schedule of the function."""
         self.alarms = self._make_alarms(failed_imports_threshold, quota_threshold_percent)
         """Alarms on imports that fail and on quotas that are nearly used up."""
         notify(alarm_topic, self.alarms)
@@ -128,21 +141,45 @@ class CacheDashboard(Construct):
         if warmer is not None:
             self.dashboard.add_widgets(*_runs(warmer))
 
-    def metric(
-        self, name: str, *, prefix: str | None = None, period: cdk.Duration = _DAY, statistic: str = "Maximum"
-    ) -> cloudwatch.Metric:
-        """A metric of what is counted.
+    @property
+    def resource(self) -> cloudwatch.CfnDashboard:
+        """The L1 of the dashboard."""
+        return cast("cloudwatch.CfnDashboard", self.dashboard.node.default_child)
+
+    @property
+    def dashboard_name(self) -> str:
+        """Name of the dashboard."""
+        return self.dashboard.dashboard_name
+
+    @property
+    def dashboard_arn(self) -> str:
+        """ARN of the dashboard."""
+        return self.dashboard.dashboard_arn
+
+    def metric(self, name: str, *, prefix: str | None = None, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """A metric of the daily count. Default: its maximum in a day.
 
         :param name: ``Repositories``, ``Images`` or ``StoredBytes`` of a prefix; ``RepositoryQuotaUsed``, ``ImageQuotaUsed`` or
             ``RuleQuotaUsed`` of the registry.
-        :param prefix: of which prefix, for the first three.
-        :param period: over which time.
-        :param statistic: of which statistic.
+        :param prefix: the repository prefix, for the first three. Default: none.
+        :param options: options of the metric.
         """
         dimensions = {} if prefix is None else {"Prefix": prefix}
-        return cloudwatch.Metric(
-            namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, period=period, statistic=statistic
-        )
+        return metric_of(name, options, dimensions=dimensions, defaults={"period": _DAY, "statistic": "Maximum"})
+
+    def metric_imports(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Imports that succeeded. Default: their sum in an hour.
+
+        :param options: options of the metric.
+        """
+        return metric_of("ImportsDone", options, dimensions={}, defaults={"period": _HOUR, "statistic": "Sum"})
+
+    def metric_failed_imports(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Imports that failed. Default: their sum in an hour.
+
+        :param options: options of the metric.
+        """
+        return metric_of("ImportsFailed", options, dimensions={}, defaults={"period": _HOUR, "statistic": "Sum"})
 
     def _make_rule(self) -> events.CfnRule:
         stack = cdk.Stack.of(self)
@@ -190,7 +227,7 @@ class CacheDashboard(Construct):
             ],
         )
 
-    def _make_measure(self, prefixes: Sequence[str]) -> OperationsFunction:
+    def _make_measure_function(self, prefixes: Sequence[str]) -> OperationsFunction:
         measure = OperationsFunction(
             self,
             "Measure",
@@ -200,9 +237,11 @@ class CacheDashboard(Construct):
             environment={PREFIXES: json.dumps(prefixes)},
         )
         registry = CacheRegistry.of(self)
-        measure.allow("ecr:DescribeRepositories", on=registry.arn_for_repositories(ROOT))
-        measure.allow("ecr:DescribeImages", on=[registry.arn_for_repositories(prefix) for prefix in prefixes])
-        measure.allow("ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas", on="*")
+        measure.add_to_role_policy("ecr:DescribeRepositories", on=registry.arn_for_repositories(ROOT))
+        measure.add_to_role_policy(
+            "ecr:DescribeImages", on=[registry.arn_for_repositories(prefix) for prefix in prefixes]
+        )
+        measure.add_to_role_policy("ecr:DescribePullThroughCacheRules", "servicequotas:ListServiceQuotas", on="*")
         return measure
 
     def _make_schedule_role(self) -> iam.Role:
@@ -212,7 +251,7 @@ class CacheDashboard(Construct):
             service="scheduler",
             description="Starts what counts the contents of the pull through cache",
             action="lambda:InvokeFunction",
-            on=self.measure.function.function_arn,
+            on=self.measure_function.function.function_arn,
         )
 
     def _make_schedule(self) -> scheduler.CfnSchedule:
@@ -225,7 +264,7 @@ class CacheDashboard(Construct):
                 mode="FLEXIBLE", maximum_window_in_minutes=60
             ),
             target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.measure.function.function_arn, role_arn=self.schedule_role.role_arn
+                arn=self.measure_function.function.function_arn, role_arn=self.schedule_role.role_arn
             ),
             description="Counts what the pull through cache holds",
         )
@@ -237,7 +276,7 @@ class CacheDashboard(Construct):
             sum_alarm(
                 self,
                 "ImportsFailedAlarm",
-                self.failures,
+                self.metric_failed_imports(),
                 "Amazon ECR cannot import images into the cache; the dashboard shows the reasons",
                 threshold=failed_imports_threshold,
             ),
@@ -275,8 +314,8 @@ class CacheDashboard(Construct):
         return cloudwatch.GraphWidget(
             title="Imports from upstreams per hour",
             left=[
-                self.imports.with_(label="imported", color=cloudwatch.Color.GREEN),
-                self.failures.with_(label="failed", color=cloudwatch.Color.RED),
+                self.metric_imports().with_(label="imported", color=cloudwatch.Color.GREEN),
+                self.metric_failed_imports().with_(label="failed", color=cloudwatch.Color.RED),
             ],
             width=12,
         )

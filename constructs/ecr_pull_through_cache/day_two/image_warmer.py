@@ -9,9 +9,10 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import aws_cdk as cdk
+import jsii
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -20,68 +21,96 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as sfn
+from typing_extensions import Unpack
 
 from constructs import Construct
 
-from .._checks import error_at
+from .._checks import at, error_at
+from .._place import in_one_stage, is_unresolved, place_of
+from .._props import checked
 from ..errors import UserError
-from ..functions.contract import NAMESPACE, PER_BATCH, SETTINGS, settings
-from ..images import CacheMapping, EcrHost, check_platform, why_not_importable
+from ..functions.contract import SETTINGS, settings
+from ..images import check_platform, why_not_importable
+from ..registry._metrics import MetricOptions, metric_of
 from ..registry.cache_registry import CacheRegistry
-from ..registry.pull_through_cache_rule import rules_of
+from ..registry.pull_through_cache_rule import PullThroughCacheRule
+from ..registry.pull_time_update_exclusion import PullTimeUpdateExclusion
 from ._operations_function import OperationsFunction, invoking_role, notify, sum_alarm
+from ._order import delete_before_removal
+from ._warmer_states import LIST_KEY, REPORTS, RESULTS, definition
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
-    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
 
-LIST_KEY = "images.txt"
-"""Key of the list in the bucket, where no list is given in the app."""
-REPORTS, RESULTS = "reports/", "results/"
-"""Where in the bucket a run's report is, and what its map wrote."""
+    from ..registry.pull_through_cache import IPullThroughCache
 
 _MOST_AT_ONCE = 1000
 
 
+class ImageWarmerProps(TypedDict, total=False):
+    """The parameters of :class:`ImageWarmer` besides its cache."""
+
+    images: Sequence[str]
+    schedule: scheduler.ScheduleExpression | None
+    platforms: Sequence[str]
+    referrers: bool
+    max_concurrency: int
+    requests_per_second: float
+    registry_url: str | None
+    bucket: s3.IBucket | None
+    encryption_key: kms.IKey | None
+    report_retention: cdk.Duration | None
+    removal_policy: cdk.RemovalPolicy
+    record_pull_times: bool
+    timeout: cdk.Duration | None
+    alarm_topic: sns.ITopic | None
+
+
+@checked
+@jsii.implements(iam.IGrantable)
 class ImageWarmer(Construct):
-    """Imports images into a cache before anybody pulls them: as ``ecr-pull-through warm`` does, and by the same code.
+    """Imports images into a cache before they are pulled, as ``ecr-pull-through warm`` does, and by the same code.
 
-    A Step Functions Distributed Map reads the list from S3 and gives it to Lambda functions in batches. A batch goes round
-    until each of its images is there or cannot be: what is done is not done again, and what takes longer than a minute is
-    waited for by the state machine, which costs nothing. Nothing but manifests passes through the functions. Every run ends
-    with a report in the bucket, below ``reports/``.
+    A Step Functions Distributed Map reads the list from S3 and gives it to Lambda functions in batches. A batch is repeated
+    until each of its images is cached or cannot be; the state machine waits between the rounds, which costs nothing. Only
+    manifests pass through the functions. Every run ends with a report in the bucket, below ``reports/``.
 
-    The list is one of two. Given as ``images`` it is an asset of the app, read where ``cdk deploy`` puts assets, for a copy of it
-    in another bucket would take one more custom resource and its function; a run starts when a deployment changes it, and keeps
-    that deployment waiting for nothing. Else it is the object ``images.txt`` of the bucket, which others write, one image a
-    line, and a run starts when it is written; what follows a ``#`` is a comment. A bucket of one's own must send its events to
-    EventBridge.
+    The list comes from one of two places. Given as ``images`` it is an asset of the app, read where ``cdk deploy`` puts
+    assets; a deployment that changes it starts a run, and does not wait for it. Otherwise it is the object ``images.txt`` of
+    the bucket, one image a line with comments after ``#``, and a run starts when the object is written. A bucket of your own
+    must send its events to EventBridge.
 
-    Images have the names of their upstream or of the cache, as ``ecr-pull-through inventory --output images`` gives them. One
-    that is pinned by digest needs its tag beside it, because ECR imports by tags alone.
+    Images have the names of their upstream or of the cache, as ``ecr-pull-through inventory --output images`` gives them. An
+    image that is pinned by digest needs its tag too, because ECR imports by tags alone.
+
+    The functions are excluded from pull times, so that the last pull of an image is one of a cluster. A removal of the same
+    cache deletes images after the warmer has gone.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_RegisterPullTimeUpdateExclusion.html
 
     :param scope: parent.
     :param id: id below the parent.
-    :param mapping: the cache: ``PullThroughCache.mapping()``, or registry and upstreams of one that exists.
-    :param images: the list, if it is the app's.
-    :param schedule: when to import it again, so that tags that moved upstream are new here too; not at all if left out. A rate
-        begins as soon as it is deployed: a run that finds no list in the bucket yet has failed. A cron begins at its time.
-    :param platforms: platforms such as ``linux/arm64``; all of them if left out.
-    :param referrers: whether signatures and bills of materials are imported too.
-    :param tag_on_create: whether the creation template sets resource tags, which the function then needs permission for.
-    :param max_concurrency: how many batches of 20 images at once, 1 to 1,000.
-    :param requests_per_second: limit of all batches together; 0 for none.
-    :param registry_url: where the registry is reached, if not under its own host: ``https://HOST[:PORT]``.
-    :param bucket: bucket for list and reports; made, and kept when the stack goes, if left out.
-    :param encryption_key: key of the bucket that is made, or of a bucket of one's own that does not know it; S3's own encryption
-        if left out.
-    :param report_retention: how long reports are kept in the bucket that is made.
-    :param timeout: after which a run has failed.
-    :param alarm_topic: topic that is told when a run fails or images cannot be imported.
-    :raises UserError: when an image is not one of the cache, a platform is none, or a number is out of its range.
+    :param cache: the cache: a :class:`PullThroughCache`, or its ``from_attributes``.
+    :param images: the list of images, where it is the app's. Default: the object ``images.txt`` of the bucket.
+    :param schedule: when to import the list again, so that tags that moved upstream move here too. A rate begins as soon as it
+        is deployed: a run that finds no list in the bucket yet has failed. A cron begins at its time. Default: never.
+    :param platforms: platforms such as ``linux/arm64``. Default: all of them.
+    :param referrers: whether signatures and bills of materials are imported too. Default: no.
+    :param max_concurrency: batches of 20 images at once, 1 to 1,000. Default: 10.
+    :param requests_per_second: limit of all batches together; 0 for none. Default: 200.
+    :param registry_url: URL of the registry, ``https://HOST[:PORT]``. Default: its own host.
+    :param bucket: bucket for list and reports. Default: one is made.
+    :param encryption_key: key of the bucket that is made, or of a bucket of your own that does not know it. Default: S3's own
+        encryption.
+    :param report_retention: how long reports are kept in the bucket that is made. Default: 90 days.
+    :param removal_policy: what becomes of the bucket that is made when the stack is deleted. Default: it is kept.
+    :param record_pull_times: whether ECR records the warmer's requests as pulls. Default: no.
+    :param timeout: time after which a run has failed. Default: 12 hours.
+    :param alarm_topic: topic that is notified when a run fails or images cannot be imported. Default: none.
+    :raises UserError: when an image is not one of the cache, the form of a platform is wrong, a number is out of its range, or
+        the registry is of another account that does not let this one in.
     """
 
     def __init__(
@@ -89,44 +118,42 @@ class ImageWarmer(Construct):
         scope: Construct,
         id: str,
         *,
-        mapping: CacheMapping,
+        cache: IPullThroughCache,
         images: Sequence[str] = (),
         schedule: scheduler.ScheduleExpression | None = None,
         platforms: Sequence[str] = (),
         referrers: bool = False,
-        tag_on_create: bool = False,
         max_concurrency: int = 10,
         requests_per_second: float = 200,
         registry_url: str | None = None,
         bucket: s3.IBucket | None = None,
         encryption_key: kms.IKey | None = None,
         report_retention: cdk.Duration | None = None,
+        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
+        record_pull_times: bool = False,
         timeout: cdk.Duration | None = None,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
-        if not 1 <= max_concurrency <= _MOST_AT_ONCE:
-            raise error_at(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
-        if requests_per_second < 0:
-            raise error_at(
-                scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for none, and more"
-            )
-        try:
-            for platform in platforms:
-                check_platform(platform)
-        except UserError as error:
-            raise error_at(scope, id, str(error)) from None
+        mapping = cache.mapping()
+        _check(scope, id, max_concurrency, requests_per_second, platforms)
         for image in images:
             reason = why_not_importable(image, mapping)
             if reason is not None:
                 raise error_at(scope, id, reason)
+        account = place_of(scope).account
+        if not (is_unresolved(account) or is_unresolved(cache.registry.account) or account == cache.registry.account):
+            with at(scope, id):
+                cache.grant_import(iam.AccountPrincipal(account))
 
         super().__init__(scope, id)
-        self.mapping = mapping
+        self.cache = cache
         """The cache."""
-        self.registry = _registry_of(self, mapping)
+        self.registry = cache.registry
         """The registry that images are imported into."""
-        self.bucket = bucket or self._make_bucket(encryption_key, report_retention or cdk.Duration.days(90))
-        """Where reports are, and the list where it is not the app's."""
+        self.bucket = bucket or self._make_bucket(
+            encryption_key, report_retention or cdk.Duration.days(90), removal_policy
+        )
+        """The bucket of the reports, and of the list where it is not the app's."""
         self.encryption_key = self.bucket.encryption_key or encryption_key
         """The key of the bucket, if it has one of its own."""
         self.image_list = s3_assets.Asset(self, "ImageList", path=_list_file(images)) if images else None
@@ -135,10 +162,12 @@ class ImageWarmer(Construct):
         self._settings = json.dumps(
             settings(mapping, platforms=platforms, referrers=referrers, rate=each, registry_url=registry_url)
         )
-        self.warm = self._make_warm(tag_on_create)
-        """What imports a batch: the function, with its role and log group."""
-        self.report = self._make_report()
-        """What writes the report: the function, with its role and log group."""
+        self.import_function = self._make_import_function()
+        """The function that imports a batch, with its role and log group."""
+        self.report_function = self._make_report_function()
+        """The function that writes the report, with its role and log group."""
+        self.pull_time_exclusion = None if record_pull_times else self._exclude_from_pull_times()
+        """The exclusion of the importing function from pull times, if it is one of this stack's registry."""
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -147,35 +176,51 @@ class ImageWarmer(Construct):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        """Where the state machine writes."""
+        """The log group of the state machine."""
         self.role = self._make_role()
-        """What the state machine may do."""
+        """The role of the state machine."""
         self.state_machine = self._make_state_machine(max_concurrency, timeout or cdk.Duration.hours(12))
         """The state machine; its input is the ``bucket`` and ``key`` of a list."""
         self.map_policy = self._make_map_policy()
-        """What it may do with itself, for batches are runs of it too."""
-        self.schedule_role = self._may_start("ScheduleRole", "scheduler") if schedule is not None else None
+        """The policy by which the state machine starts its batches, which are runs of itself."""
+        self.schedule_role = self._make_starting_role("ScheduleRole", "scheduler") if schedule is not None else None
         """The role by which the schedule starts a run, if there is one."""
         self.schedule: scheduler.CfnSchedule | None = None
         """The schedule, if there is one."""
         if schedule is not None and self.schedule_role is not None:
             self.schedule = self._make_schedule(schedule, self.schedule_role)
-        self.start = self._make_start() if images else None
-        """What starts a run for a deployment, if the app has a list: the function, with its role and log group."""
-        self.deployed = self._start_when_deployed(self.start) if self.start is not None else None
+        self.start_function = self._make_start_function() if images else None
+        """The function that starts a run for a deployment, if the app has a list, with its role and log group."""
+        self.start_on_deployment = (
+            self._start_on_deployment(self.start_function) if self.start_function is not None else None
+        )
         """The custom resource by which a deployment that changes the app's list starts a run, if it has one."""
-        self.changed_role = None if images else self._may_start("ChangedRole", "events")
-        """The role by which a run is started when the list in the bucket is written, if that is the list."""
-        self.changed = self._start_when_written(self.changed_role) if self.changed_role is not None else None
-        """What starts a run when the list in the bucket is written, if that is the list."""
+        self.start_on_upload_role = None if images else self._make_starting_role("ChangedRole", "events")
+        """The role by which a run starts when the list in the bucket is written, if that is the list."""
+        self.start_on_upload = (
+            self._start_on_upload(self.start_on_upload_role) if self.start_on_upload_role is not None else None
+        )
+        """The rule that starts a run when the list in the bucket is written, if that is the list."""
         self.alarms = self._make_alarms()
         """Alarms on runs that fail or cannot be started, and on images that cannot be imported."""
         notify(alarm_topic, self.alarms)
+        delete_before_removal(cache, self.state_machine)
 
     @property
-    def function(self) -> lambda_.Function:
-        """The Lambda function that imports a batch."""
-        return self.warm.function
+    def resource(self) -> sfn.CfnStateMachine:
+        """The L1 of the state machine."""
+        return cast("sfn.CfnStateMachine", self.state_machine.node.default_child)
+
+    @property
+    def state_machine_arn(self) -> str:
+        """ARN of the state machine."""
+        return self.state_machine.state_machine_arn
+
+    @property
+    @jsii.member(jsii_name="grantPrincipal")
+    def grant_principal(self) -> iam.IPrincipal:
+        """The role of the state machine, which reads the list: ``bucket.grant_read(warmer)``."""
+        return self.role
 
     @property
     def list_uri(self) -> str:
@@ -188,15 +233,23 @@ class ImageWarmer(Construct):
         """Where reports are, as ``s3://BUCKET/PREFIX``."""
         return f"s3://{self.bucket.bucket_name}/{REPORTS}"
 
+    def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        """Grant actions on the state machine.
+
+        :param grantee: a role, user or group.
+        :param actions: actions of IAM: ``states:ListExecutions``.
+        """
+        return self.state_machine.grant(grantee, *actions)
+
     def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let somebody start a run.
+        """Grant the start of a run.
 
         :param grantee: a role, user or group.
         """
         return self.state_machine.grant_start_execution(grantee)
 
     def grant_write_list(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let somebody write the list in the bucket.
+        """Grant writing of the list in the bucket.
 
         :param grantee: a role, user or group.
         :raises UserError: when the list is the app's.
@@ -206,30 +259,48 @@ class ImageWarmer(Construct):
                 f"{self.node.path}: the list is the app's, and no object of the bucket is read; change images"
             )
         put = self.bucket.grant_put(grantee, LIST_KEY)
-        return self._let_use_key(put, grantee, "kms:Decrypt", "kms:GenerateDataKey")
+        return self._grant_key(put, grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let somebody read the reports.
+        """Grant reading of the reports.
 
         :param grantee: a role, user or group.
         """
         read = self.bucket.grant_read(grantee, f"{REPORTS}*")
-        return self._let_use_key(read, grantee, "kms:Decrypt")
+        return self._grant_key(read, grantee, "kms:Decrypt")
 
-    def metric(self, name: str, *, period: cdk.Duration | None = None, statistic: str = "Sum") -> cloudwatch.Metric:
-        """A metric of the runs' reports.
+    def metric(self, name: str, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """A metric of the runs' reports. Default: its sum in five minutes.
 
         :param name: ``ImagesWarmed`` or ``ImagesFailed``.
-        :param period: over which time; five minutes if left out.
-        :param statistic: of which statistic.
+        :param options: options of the metric.
         """
         machine = {"StateMachine": self.state_machine.state_machine_name}
-        return cloudwatch.Metric(
-            namespace=NAMESPACE, metric_name=name, dimensions_map=machine, period=period, statistic=statistic
-        )
+        return metric_of(name, options, dimensions=machine, defaults={"statistic": "Sum"})
 
-    def _let_use_key(self, grant: iam.Grant, grantee: iam.IGrantable, *allowed: str) -> iam.Grant:
-        """Where the bucket knows its key, its own grant says so already."""
+    def metric_images_warmed(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Images that runs imported. Default: their sum in five minutes.
+
+        :param options: options of the metric.
+        """
+        return self.metric("ImagesWarmed", **options)
+
+    def metric_failed_images(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Images that could not be imported. Default: their sum in five minutes.
+
+        :param options: options of the metric.
+        """
+        return self.metric("ImagesFailed", **options)
+
+    def metric_failed_runs(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Runs that failed. Default: their sum in five minutes.
+
+        :param options: options of the metric.
+        """
+        return self.state_machine.metric_failed(**options)
+
+    def _grant_key(self, grant: iam.Grant, grantee: iam.IGrantable, *allowed: str) -> iam.Grant:
+        """Where the bucket knows its key, its own grant covers the key already."""
         if self.encryption_key is None or self.bucket.encryption_key is not None:
             return grant
         return grant.combine(self.encryption_key.grant(grantee, *allowed))
@@ -240,7 +311,9 @@ class ImageWarmer(Construct):
             return self.image_list.s3_bucket_name, self.image_list.s3_object_key
         return self.bucket.bucket_name, LIST_KEY
 
-    def _make_bucket(self, key: kms.IKey | None, retention: cdk.Duration) -> s3.Bucket:
+    def _make_bucket(
+        self, key: kms.IKey | None, retention: cdk.Duration, removal_policy: cdk.RemovalPolicy
+    ) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             "Bucket",
@@ -250,7 +323,7 @@ class ImageWarmer(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=removal_policy,
             lifecycle_rules=[
                 s3.LifecycleRule(id=f"Expire-{prefix.rstrip('/')}", prefix=prefix, expiration=retention)
                 for prefix in (REPORTS, RESULTS)
@@ -270,8 +343,8 @@ class ImageWarmer(Construct):
         )
         return bucket
 
-    def _make_warm(self, tag_on_create: bool) -> OperationsFunction:
-        warm = OperationsFunction(
+    def _make_import_function(self) -> OperationsFunction:
+        function = OperationsFunction(
             self,
             "Warm",
             handler="warming.handler",
@@ -279,12 +352,22 @@ class ImageWarmer(Construct):
             timeout=cdk.Duration.minutes(15),
             environment={SETTINGS: self._settings},
         )
-        options = {"wait", *(["tags"] if tag_on_create else [])}
-        prefixes = [rule.repository_prefix for rule in self.mapping.rules]
-        warm.grant_verb("warm", options, registry=self.registry, repository_prefixes=prefixes)
-        return warm
+        options = {"wait", *(["tags"] if self.cache.tags_repositories else [])}
+        function.grant_verb("warm", options, registry=self.registry, repository_prefixes=tuple(self.cache.rules))
+        return function
 
-    def _make_report(self) -> OperationsFunction:
+    def _exclude_from_pull_times(self) -> PullTimeUpdateExclusion | None:
+        if CacheRegistry.of(self) == self.registry:
+            return PullTimeUpdateExclusion(self, "PullTimeExclusion", role=self.import_function.role)
+        cdk.Annotations.of(self).add_warning_v2(
+            "cdk-ecr-pull-through-cache:pullTimesOfWarmer",
+            f"the registry {self.registry} records the warmer's requests as pulls, because an exclusion must be made in its own "
+            "account and Region; make a PullTimeUpdateExclusion for the role of import_function there, or set "
+            "record_pull_times=True",
+        )
+        return None
+
+    def _make_report_function(self) -> OperationsFunction:
         report = OperationsFunction(
             self,
             "Report",
@@ -293,19 +376,23 @@ class ImageWarmer(Construct):
             timeout=cdk.Duration.minutes(5),
             memory_size=1024,
         )
-        report.allow("s3:GetObject", on=self.bucket.arn_for_objects(f"{RESULTS}*"))
-        report.allow("s3:PutObject", on=self.bucket.arn_for_objects(f"{REPORTS}*"))
+        report.add_to_role_policy("s3:GetObject", on=self.bucket.arn_for_objects(f"{RESULTS}*"))
+        report.add_to_role_policy("s3:PutObject", on=self.bucket.arn_for_objects(f"{REPORTS}*"))
         return report
 
     def _make_role(self) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html#prevent-cross-service-confused-deputy
+            assumed_by=iam.ServicePrincipal(
+                "states.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": CacheRegistry.of(self).account}},
+            ),
             description="What the state machine that warms the pull through cache may do",
         )
         bucket, key = self._list
-        functions = [self.warm.function.function_arn, self.report.function.function_arn]
+        functions = [self.import_function.function.function_arn, self.report_function.function.function_arn]
         # https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
         write = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
         for sid, allowed, resources in (
@@ -315,14 +402,14 @@ class ImageWarmer(Construct):
         ):
             role.add_to_policy(iam.PolicyStatement(sid=sid, actions=allowed, resources=resources))
         if self.encryption_key is not None:
-            for user in (role, self.report.role):
+            for user in (role, self.report_function.role):
                 self.encryption_key.grant(user, "kms:Decrypt", "kms:GenerateDataKey")
         return role
 
     def _make_state_machine(self, max_concurrency: int, timeout: cdk.Duration) -> sfn.StateMachine:
         states = definition(
-            import_function=self.warm.function.function_arn,
-            report_function=self.report.function.function_arn,
+            import_function=self.import_function.function.function_arn,
+            report_function=self.report_function.function.function_arn,
             bucket=self.bucket.bucket_name,
             max_concurrency=max_concurrency,
             timeout_seconds=timeout.to_seconds(),
@@ -359,7 +446,7 @@ class ImageWarmer(Construct):
             ],
         )
 
-    def _may_start(self, id: str, service: str) -> iam.Role:
+    def _make_starting_role(self, id: str, service: str) -> iam.Role:
         """The role by which a service of this account starts a run."""
         return invoking_role(
             self,
@@ -394,12 +481,13 @@ class ImageWarmer(Construct):
         return schedule
 
     def _let_wait_for_rules(self, starting: Construct) -> None:
-        """Nothing is imported before there is a rule that does it, and before the state machine may."""
-        rules = rules_of(self)
-        own = [rules[rule.repository_prefix] for rule in self.mapping.rules if rule.repository_prefix in rules]
-        starting.node.add_dependency(self.map_policy, *own)
+        """A run needs the rules and the permissions of the state machine, and must not count as use of the images."""
+        rules = [rule for rule in self.cache.rules.values() if isinstance(rule, PullThroughCacheRule)]
+        own = [rule.resource for rule in rules] if rules and in_one_stage(rules[0], self) else []
+        excluded = [self.pull_time_exclusion] if self.pull_time_exclusion is not None else []
+        starting.node.add_dependency(self.map_policy, *own, *excluded)
 
-    def _make_start(self) -> OperationsFunction:
+    def _make_start_function(self) -> OperationsFunction:
         start = OperationsFunction(
             self,
             "Start",
@@ -407,10 +495,10 @@ class ImageWarmer(Construct):
             description="Starts the warmer of the pull through cache when its list is deployed",
             timeout=cdk.Duration.minutes(1),
         )
-        start.allow("states:StartExecution", on=self.state_machine.state_machine_arn)
+        start.add_to_role_policy("states:StartExecution", on=self.state_machine.state_machine_arn)
         return start
 
-    def _start_when_deployed(self, start: OperationsFunction) -> cdk.CustomResource:
+    def _start_on_deployment(self, start: OperationsFunction) -> cdk.CustomResource:
         bucket, key = self._list
         resource = cdk.CustomResource(
             self,
@@ -429,7 +517,7 @@ class ImageWarmer(Construct):
         self._let_wait_for_rules(resource)
         return resource
 
-    def _start_when_written(self, role: iam.Role) -> events.CfnRule:
+    def _start_on_upload(self, role: iam.Role) -> events.CfnRule:
         bucket, key = self._list
         return events.CfnRule(
             self,
@@ -465,124 +553,30 @@ class ImageWarmer(Construct):
                 "Images could not be imported; the report in the bucket names them",
             ),
         ]
-        if self.start is not None:
+        if self.start_function is not None:
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-            dropped = self.start.function.metric("AsyncEventsDropped", period=hour, statistic="Sum")
+            dropped = self.start_function.function.metric("AsyncEventsDropped", period=hour, statistic="Sum")
             told = "A deployment changed the list and its run could not be started; start the state machine"
             alarms.append(sum_alarm(self, "RunNotStarted", dropped, told))
         return tuple(alarms)
-
-
-def definition(
-    *,
-    import_function: str,
-    report_function: str,
-    bucket: str,
-    max_concurrency: int = 10,
-    timeout_seconds: float = 43_200,
-    partition: str = "aws",
-) -> dict[str, Any]:
-    """The state machine, in the Amazon States Language.
-
-    https://states-language.net
-
-    :param import_function: ARN of the function that imports a batch.
-    :param report_function: ARN of the function that writes the report.
-    :param bucket: name of the bucket for results and report.
-    :param max_concurrency: how many batches at once.
-    :param timeout_seconds: after which a run has failed.
-    :param partition: ``aws``, or a token.
-    """
-    service = f"arn:{partition}:states:::"
-
-    def invoke(function: str, **more: Any) -> dict[str, Any]:
-        return {
-            "Type": "Task",
-            "Resource": f"{service}lambda:invoke",
-            "OutputPath": "$.Payload",
-            "Retry": [
-                {
-                    "ErrorEquals": ["States.ALL"],
-                    "IntervalSeconds": 5,
-                    "BackoffRate": 2,
-                    "MaxDelaySeconds": 300,
-                    "MaxAttempts": 6,
-                    "JitterStrategy": "FULL",
-                }
-            ],
-            **more,
-            "Parameters": {"FunctionName": function, **more.get("Parameters", {})},
-        }
-
-    batch = {
-        "Import": invoke(import_function, Parameters={"Payload.$": "$"}, Next="Finished"),
-        "Finished": {
-            "Type": "Choice",
-            "Choices": [{"Variable": "$.pending[0]", "IsPresent": True, "Next": "Wait"}],
-            "Default": "Done",
-        },
-        "Wait": {"Type": "Wait", "SecondsPath": "$.pause", "Next": "Import"},
-        "Done": {"Type": "Succeed"},
-    }
-    report = {
-        "results.$": "$.results",
-        "list": {"bucket.$": "$.bucket", "key.$": "$.key"},
-        "execution.$": "$$.Execution.Name",
-        "stateMachine.$": "$$.StateMachine.Name",
-        "report": {"Bucket": bucket, "Key.$": f"States.Format('{REPORTS}{{}}.json', $$.Execution.Name)"},
-    }
-    return {
-        "Comment": "Imports images into the Amazon ECR pull through cache",
-        "TimeoutSeconds": timeout_seconds,
-        "StartAt": "Warm",
-        "States": {
-            "Warm": {
-                "Type": "Map",
-                "Label": "Batches",
-                "ItemReader": {
-                    "Resource": f"{service}s3:getObject",
-                    "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["image"]},
-                    "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.key"},
-                },
-                "ItemBatcher": {"MaxItemsPerBatch": PER_BATCH},
-                "MaxConcurrency": max_concurrency,
-                # A batch that failed stops no other one; the report says what became of its images.
-                "ToleratedFailurePercentage": 100,
-                "ItemProcessor": {
-                    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-                    "StartAt": "Import",
-                    "States": batch,
-                },
-                "ResultWriter": {
-                    "Resource": f"{service}s3:putObject",
-                    "Parameters": {"Bucket": bucket, "Prefix": RESULTS.rstrip("/")},
-                },
-                "ResultPath": "$.results",
-                # A role that is new takes effect a little later; the batches have repetitions of their own.
-                "Retry": [
-                    {
-                        "ErrorEquals": ["States.ItemReaderFailed"],
-                        "IntervalSeconds": 20,
-                        "BackoffRate": 2,
-                        "MaxAttempts": 3,
-                        "JitterStrategy": "FULL",
-                    }
-                ],
-                "Next": "Report",
-            },
-            "Report": invoke(report_function, Parameters={"Payload": report}, End=True),
-        },
-    }
 
 
 def _here(scope: Construct) -> CacheRegistry:
     return CacheRegistry.of(scope)
 
 
-def _registry_of(scope: Construct, mapping: CacheMapping) -> CacheRegistry:
-    host = EcrHost.parse(mapping.registry)
-    # A host with tokens in it is that of the stack's own environment.
-    return CacheRegistry(account=host.account, region=host.region) if host else _here(scope)
+def _check(
+    scope: Construct, id: str, max_concurrency: int, requests_per_second: float, platforms: Sequence[str]
+) -> None:
+    if not 1 <= max_concurrency <= _MOST_AT_ONCE:
+        raise error_at(scope, id, f"max_concurrency is {max_concurrency}; allowed are 1 to {_MOST_AT_ONCE}")
+    if requests_per_second < 0:
+        raise error_at(
+            scope, id, f"requests_per_second is {requests_per_second}; allowed are 0, for no limit, and more"
+        )
+    with at(scope, id):
+        for platform in platforms:
+            check_platform(platform)
 
 
 def _list_file(images: Sequence[str]) -> str:

@@ -8,11 +8,13 @@ from aws_cdk import Aws
 
 from constructs import IConstruct
 
-from .._place import is_unresolved, place_of
+from .._place import is_unresolved, references_to
+from .._props import checked
 from ..ecr.registry import EcrRegistry
 from ..images import EcrHost, partition_of
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class CacheRegistry(EcrRegistry):
     """The private ECR registry of an account in a Region; tokens are welcome for both.
@@ -23,9 +25,15 @@ class CacheRegistry(EcrRegistry):
 
     @classmethod
     def of(cls, scope: IConstruct) -> CacheRegistry:
-        """The registry of the environment that a construct is deployed to."""
-        place = place_of(scope)
-        return cls(account=place.account, region=place.region)
+        """The registry of the environment that a construct is deployed to.
+
+        Where the stack has no ``env``, account and Region are references to that stack: used in another stack they become
+        a cross-stack reference, and never the other stack's own account.
+
+        :param scope: the construct.
+        """
+        account, region = references_to(scope)
+        return cls(account=account, region=region)
 
     @property
     def partition(self) -> str:

@@ -1,4 +1,4 @@
-"""Pulls that do not count as use of an image."""
+"""Pull times that are not recorded for a principal."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
+from .._props import checked
 
+
+@checked
 class PullTimeUpdateExclusion(Construct):
-    """Pulls of a principal leave the time of an image's last pull as it is.
+    """Excludes a role from pull times: ECR does not record when it pulls an image.
 
-    For scanners and for what warms a cache: otherwise nothing would ever expire by the time since its last pull.
+    For scanners and for warmers of a cache, which would make every image look as if it were in use. It holds for the registry
+    that the stack is deployed to.
 
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_RegisterPullTimeUpdateExclusion.html
 
     :param scope: parent.
     :param id: id below the parent.
-    :param role: the role whose pulls do not count.
+    :param role: the role whose pulls are not recorded.
     """
 
     def __init__(self, scope: Construct, id: str, *, role: iam.IRole) -> None:

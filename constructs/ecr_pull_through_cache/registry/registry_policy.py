@@ -66,6 +66,14 @@ class RegistryPolicy(Construct):
         stack = stack_of(scope)
         return _of_stack.get(stack) or cls(stack, DEFAULT_ID)
 
+    @classmethod
+    def find(cls, scope: Construct) -> RegistryPolicy | None:
+        """The registry policy of a construct's stack, if it was made already.
+
+        :param scope: any construct of the stack.
+        """
+        return _of_stack.get(stack_of(scope))
+
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> None:
         """Add a statement.
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from aws_cdk import Annotations, CfnTag
+from aws_cdk import Annotations, CfnTag, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from .._checks import claim_prefix, error_at
 from .._place import place_of, stack_of
@@ -20,11 +22,28 @@ from ..ecr import permissions, statements, templates
 from ..ecr.lifecycle import LifecyclePolicy
 from ..ecr.template_rules import DSSE, cautions, check_encryption
 from ..errors import UserError
-from ..images import check_prefix, partition_name
+from ..images import ROOT, check_prefix, partition_name
 from .cache_registry import CacheRegistry
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+
+_of_stack: WeakKeyDictionary[Stack, list[RepositoryCreationTemplate]] = WeakKeyDictionary()
+
+
+def templates_for(scope: IConstruct, prefix: str) -> tuple[RepositoryCreationTemplate, ...]:
+    """The templates made so far in a construct's stack that can create repositories under a pull through cache rule's prefix.
+
+    :param scope: any construct of the stack.
+    :param prefix: the rule's repository prefix.
+    """
+    listed = [t for t in _of_stack.get(stack_of(scope), ()) if AppliedFor.PULL_THROUGH_CACHE in t.applied_for]
+    below = [t for t in listed if prefix == ROOT or f"{t.prefix}/".startswith(f"{prefix}/")]
+    if any(t.prefix == prefix for t in below):
+        return tuple(below)
+    above = [t for t in listed if t.prefix == ROOT or f"{prefix}/".startswith(f"{t.prefix}/")]
+    longest = sorted(above, key=lambda t: 0 if t.prefix == ROOT else len(t.prefix))[-1:]
+    return tuple(dict.fromkeys((*longest, *below)))
 
 
 class AppliedFor(Enum):
@@ -140,14 +159,35 @@ class RepositoryCreationTemplate(Construct):
         """The repository prefix, ``ROOT`` for what no other template matches."""
         self.settings = settings or CreationTemplateSettings()
         """The settings of the repositories."""
+        self.applied_for = tuple(dict.fromkeys(applied_for))
+        """How the repositories come about."""
+        self._added: dict[str, iam.PolicyStatement] = {}
+        self._repository_policy: iam.PolicyDocument | None = None
         self.role = role or (self._make_role(scope) if self.settings.needs_role else None)
         """The role that ECR assumes, if it needs one."""
-        self.resource = self._make_resource(scope, tuple(dict.fromkeys(applied_for)), description)
+        self.resource = self._make_resource(scope, self.applied_for, description)
         """The L1."""
         permission = self.role.node.try_find_child("DefaultPolicy") if self.role is not None else None
         if permission is not None:
             self.resource.node.add_dependency(permission)
+        _of_stack.setdefault(stack_of(scope), []).append(self)
         self._warn_of_the_settings(scope, applied_for)
+
+    def add_to_repository_policy(self, statement: iam.PolicyStatement) -> None:
+        """Add a statement to the repository policy that new repositories get, once.
+
+        :param statement: without resources; repositories that exist already get it by :class:`RepositoryBackfill`.
+        """
+        key = json.dumps(statement.to_json(), sort_keys=True)
+        if key in self._added:
+            return
+        self._added[key] = statement
+        if self._repository_policy is None:
+            given = self.settings.repository_policy
+            # A copy: the document is the caller's, and other templates may have it too.
+            self._repository_policy = iam.PolicyDocument.from_json(given.to_json()) if given else iam.PolicyDocument()
+            self.resource.repository_policy = stack_of(self).to_json_string(self._repository_policy)
+        self._repository_policy.add_statements(statement)
 
     def _make_resource(
         self, scope: Construct, applied_for: Sequence[AppliedFor], description: str | None

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, RemovalPolicy
 
 from constructs import Construct
 
-from .._checks import error_at
+from .._checks import at, error_at
 from .._place import is_unresolved, place_of
+from .._props import checked
 from ..ecr import secrets
-from ..errors import UserError
 
 if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
 
 
+@checked
 class UpstreamCredentials(Construct):
     """A secret of the shape that ECR reads: the JSON keys ``username`` and ``accessToken``.
 
@@ -33,16 +34,23 @@ class UpstreamCredentials(Construct):
 
     :param scope: parent.
     :param id: id below the parent.
-    :param name: name of the secret, with or without the leading ``ecr-pullthroughcache/``.
+    :param secret_name: name of the secret, with or without the leading ``ecr-pullthroughcache/``.
     :param description: purpose of the secret. Default: a text that says so.
+    :param removal_policy: what becomes of the secret when the stack is deleted. Default: it is kept.
     :raises UserError: when Secrets Manager or ECR would refuse the name.
     """
 
-    def __init__(self, scope: Construct, id: str, *, name: str, description: str | None = None) -> None:
-        try:
-            full_name = name if is_unresolved(name) else secrets.check_name(name)
-        except UserError as error:
-            raise error_at(scope, id, str(error)) from None
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        secret_name: str,
+        description: str | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        with at(scope, id):
+            full_name = secret_name if is_unresolved(secret_name) else secrets.check_name(secret_name)
         # It loads aws_ec2, which takes longer than all the rest of a synthesis without secrets.
         from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -56,9 +64,24 @@ class UpstreamCredentials(Construct):
                 secret_string_template=json.dumps({"username": secrets.PLACEHOLDER}),
                 generate_string_key="accessToken",
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=removal_policy,
         )
         """The secret, to be given to a rule as its ``credentials``."""
+
+    @property
+    def resource(self) -> secretsmanager.CfnSecret:
+        """The L1."""
+        return cast("secretsmanager.CfnSecret", self.secret.node.default_child)
+
+    @property
+    def secret_arn(self) -> str:
+        """ARN of the secret."""
+        return self.secret.secret_arn
+
+    @property
+    def secret_name(self) -> str:
+        """Name of the secret."""
+        return self.secret.secret_name
 
 
 def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret) -> None:
@@ -75,10 +98,10 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
         )
     name = secret.secret_name
     if not is_unresolved(name):
-        try:
+        with at(scope, id):
             secrets.check_reads(name)
-        except UserError as error:
-            raise error_at(scope, id, str(error)) from None
+    elif (made := _made_here(secret)) is not None:
+        _check_made(scope, id, made)
     _check_place(scope, id, secret.secret_arn)
     if secret.secret_full_arn is None:
         Annotations.of(scope).add_warning_v2(
@@ -86,6 +109,25 @@ def check_credentials(scope: Construct, id: str, secret: secretsmanager.ISecret)
             f"the secret {name} is given without the six characters at the end of its ARN; "
             "ECR documents complete ARNs, so use Secret.from_secret_complete_arn",
         )
+
+
+def _made_here(secret: secretsmanager.ISecret) -> secretsmanager.CfnSecret | None:
+    """The L1 of a secret that this app makes; the name of such a secret is a token."""
+    resource = secret.node.default_child
+    return cast("secretsmanager.CfnSecret", resource) if hasattr(type(resource), "secret_string") else None
+
+
+def _check_made(scope: Construct, id: str, resource: secretsmanager.CfnSecret) -> None:
+    if resource.name is None:
+        raise error_at(
+            scope,
+            id,
+            f"the secret {resource.node.path} with the credentials has no name of its own; ECR reads secrets whose name begins "
+            f"with {secrets.PREFIX!r}, so give it one, or use UpstreamCredentials",
+        )
+    if not is_unresolved(resource.name):
+        with at(scope, id):
+            secrets.check_reads(resource.name)
 
 
 def _check_place(scope: Construct, id: str, arn: str) -> None:
