@@ -250,7 +250,7 @@ class PullThroughCacheRule(_Rule):
             self.resource.node.add_dependency(role)
         if deployed_credential_arn is not None and secret is not None:
             self.resource.add_metadata(CREDENTIAL_METADATA, secret.secret_arn)
-        _warn_of_the_unverified(self)
+        _warn_of_the_unverified(self, place_of(scope).region)
 
     @classmethod
     def from_prefix(
@@ -399,8 +399,7 @@ def _check_partition(scope: Construct, id: str, upstream: Upstream) -> None:
         )
 
 
-def _warn_of_the_unverified(rule: PullThroughCacheRule) -> None:
-    region = place_of(rule).region
+def _warn_of_the_unverified(rule: PullThroughCacheRule, region: str) -> None:
     why = rule.upstream.unverified_in(region)
     if why is not None:
         Annotations.of(rule).add_warning_v2(UNVERIFIED_PARTITION, why)
