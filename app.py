@@ -13,9 +13,9 @@ def build(app: cdk.App, path: str) -> None:
     """Add the stacks of a configuration file to an app."""
     configuration = load(path)
     for registry in configuration.registries.values():
-        RegistryStack(app, f"registry-{registry.name}", registry=registry, tags=configuration.tags)
+        RegistryStack(app, registry.stack_id, registry=registry, tags=configuration.tags)
     for cluster in configuration.clusters.values():
-        ClusterStack(app, f"cluster-{cluster.name}", cluster=cluster, tags=configuration.tags)
+        ClusterStack(app, cluster.stack_id, cluster=cluster, tags=configuration.tags)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from ecr_pull_through_cache import (
     ImageRewritePolicy,
     NodePullMode,
     NodePullPolicy,
-    PolicyForm,
     PolicySettings,
     PullThroughCache,
     UpstreamCache,
@@ -28,7 +27,7 @@ class ClusterStack(cdk.Stack):
     """One cluster of the configuration.
 
     :param scope: the app or a stage.
-    :param id: id of the stack, from which its name follows.
+    :param id: id of the stack; see :attr:`ClusterPlan.stack_id`.
     :param cluster: the cluster's plan.
     :param tags: tags of the stack.
     """
@@ -40,7 +39,7 @@ class ClusterStack(cdk.Stack):
         super().__init__(
             scope,
             id,
-            stack_name=f"ecr-pull-through-{id}",
+            stack_name=cluster.stack_name,
             env=cdk.Environment(account=environment.account, region=environment.region),
             description=f"Amazon ECR pull through cache: the cluster {cluster.name}",
             tags=dict(tags or {}),
@@ -77,7 +76,7 @@ class ClusterStack(cdk.Stack):
                 self,
                 "ImageRewritePolicy",
                 cache=cluster.mapping,
-                form=PolicyForm(cluster.rewrite.form.value),
+                form=cluster.rewrite.form,
                 settings=PolicySettings(
                     failure_policy=FailurePolicy(cluster.rewrite.failure_policy),
                     excluded_namespaces=cluster.rewrite.excluded_namespaces,
@@ -93,7 +92,10 @@ class ClusterStack(cdk.Stack):
 def _upstreams(plans: Mapping[str, CachePlan]) -> dict[str, UpstreamCache]:
     return {
         prefix: UpstreamCache(
-            upstream=plan.cached.upstream, upstream_repository_prefix=plan.cached.upstream_repository_prefix
+            upstream=plan.cached.upstream,
+            upstream_repository_prefix=plan.cached.upstream_repository_prefix,
+            allow=plan.cached.allow,
+            known_repositories_only=plan.rule.known_repositories_only,
         )
         for prefix, plan in plans.items()
     }

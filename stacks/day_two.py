@@ -38,31 +38,32 @@ def add_day_two(
     :param replica_registries: the prefixes whose images are replicated or pushed here.
     """
     topics = _Topics(stack)
-    warmer = _warmer(stack, plan.warm, cache, topics) if plan.warm is not None and cache is not None else None
+    settings = plan.settings
+    warmer = _warmer(stack, settings.warm, cache, topics) if settings.warm is not None and cache is not None else None
     shown = cache or replica_registries[0]
     others = replica_registries if cache is not None else replica_registries[1:]
-    if plan.backfill is not None:
+    if settings.backfill is not None:
         backfill = RepositoryBackfill(
             stack,
             "Backfill",
             cache=shown,
             replica_registries=others,
-            replace=plan.backfill.replace,
-            alarm_topic=topics.of(plan.backfill.alarm_topic),
+            replace=settings.backfill.replace,
+            alarm_topic=topics.of(settings.backfill.alarm_topic),
         )
         acknowledge_day_two(backfill)
-    if plan.empty_on_delete and cache is not None:
+    if settings.empty_on_delete and cache is not None:
         acknowledge_day_two(CacheRemoval(stack, "Removal", cache=cache))
-    if plan.dashboard is not None:
+    if settings.dashboard is not None:
         dashboard = CacheDashboard(
             stack,
             "Dashboard",
             cache=shown,
             replica_registries=others,
             warmer=warmer,
-            failed_imports_threshold=plan.dashboard.failed_imports_threshold,
-            quota_threshold_percent=plan.dashboard.quota_threshold_percent,
-            alarm_topic=topics.of(plan.dashboard.alarm_topic),
+            failed_imports_threshold=settings.dashboard.failed_imports_threshold,
+            quota_threshold_percent=settings.dashboard.quota_threshold_percent,
+            alarm_topic=topics.of(settings.dashboard.alarm_topic),
         )
         acknowledge_day_two(dashboard)
 

@@ -17,6 +17,7 @@ from ecr_pull_through_cache import (
     CreationTemplateSettings,
     Pullers,
     PullThroughCache,
+    RegistryPolicy,
     RegistryScanningConfiguration,
     ReplicaRegistry,
     ReplicationDestination,
@@ -25,7 +26,9 @@ from ecr_pull_through_cache import (
     UpstreamCredentials,
 )
 from ecr_pull_through_cache.configuration import CachePlan, RegistryPlan
+from ecr_pull_through_cache.configuration.expectation import registry_policy
 from ecr_pull_through_cache.configuration.models import Template
+from ecr_pull_through_cache.ecr.statements import Who
 
 from .acknowledgements import acknowledge
 
@@ -38,7 +41,7 @@ class RegistryStack(cdk.Stack):
     """One private ECR registry of the configuration.
 
     :param scope: the app or a stage.
-    :param id: id of the stack, from which its name follows.
+    :param id: id of the stack; see :attr:`RegistryPlan.stack_id`.
     :param registry: the registry's plan.
     :param tags: tags of the stack.
     """
@@ -50,14 +53,14 @@ class RegistryStack(cdk.Stack):
         super().__init__(
             scope,
             id,
-            stack_name=f"ecr-pull-through-{id}",
+            stack_name=registry.stack_name,
             env=cdk.Environment(account=environment.account, region=environment.region),
             description=f"Amazon ECR pull through cache: the registry {registry.name}",
             tags=dict(tags or {}),
             analytics_reporting=False,
         )
         self._plan = registry
-        if registry.accept_unverified:
+        if registry.settings.accept_unverified:
             for id_ in ("unverifiedPartition", "newRegion"):
                 cdk.Annotations.of(self).acknowledge_warning(f"cdk-ecr-pull-through-cache:{id_}")
         self._keys: dict[str, kms.IKey] = {}
@@ -68,8 +71,12 @@ class RegistryStack(cdk.Stack):
         """The prefixes whose images are replicated or pushed here."""
         self._add_replica_registry("Replicas", registry.replicated, AppliedFor.REPLICATION)
         self._add_replica_registry("Copies", registry.pushed, AppliedFor.CREATE_ON_PUSH)
-        if registry.scan_type is not None:
-            RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.scan_type))
+        granted = list(registry_policy(registry))
+        if granted:
+            # Most of it the constructs have granted already; it is merged, not repeated.
+            RegistryPolicy.of(self).add_statements(granted)
+        if registry.settings.scan_type is not None:
+            RegistryScanningConfiguration(self, "Scanning", scan_type=ScanType(registry.settings.scan_type))
         self._output_examples()
         if registry.has_day_two:
             # What this loads takes longer than all the rest of a synthesis without it.
@@ -107,8 +114,8 @@ class RegistryStack(cdk.Stack):
             upstreams={prefix: self._upstream(cache) for prefix, cache in plan.pulled_through.items()},
             replicate_to=self._destinations,
             replicate_also=list(plan.pushed),
-            pullers=Pullers(accounts=plan.pull_accounts, organization=plan.organization),
-            importers=Pullers(accounts=plan.import_accounts, organization=plan.organization),
+            pullers=_pullers(plan.pullers),
+            importers=_pullers(plan.importers),
             replicated_from=[source.account for source in plan.sources],
         )
 
@@ -116,10 +123,14 @@ class RegistryStack(cdk.Stack):
         return UpstreamCache(
             upstream=cache.cached.upstream,
             upstream_repository_prefix=cache.cached.upstream_repository_prefix,
-            credentials=self._secret(cache.credentials) if cache.credentials else None,
-            deployed_credential_arn=cache.deployed_credentials,
-            role=iam.Role.from_role_name(self, f"UpstreamRole-{cache.role}", cache.role) if cache.role else None,
+            credentials=self._secret(cache.rule.credentials) if cache.rule.credentials else None,
+            deployed_credential_arn=cache.rule.deployed_credentials,
+            role=iam.Role.from_role_name(self, f"UpstreamRole-{cache.rule.role}", cache.rule.role)
+            if cache.rule.role
+            else None,
             settings=self._settings(cache.template),
+            allow=cache.cached.allow,
+            known_repositories_only=cache.rule.known_repositories_only,
         )
 
     def _secret(self, given: str) -> secretsmanager.ISecret:
@@ -161,7 +172,7 @@ class RegistryStack(cdk.Stack):
                 replicated_from=[s.account for s in self._plan.sources]
                 if applied_for is AppliedFor.REPLICATION
                 else [],
-                pullers=Pullers(accounts=self._plan.pull_accounts, organization=self._plan.organization),
+                pullers=_pullers(self._plan.pullers),
                 replicate_to=self._destinations if applied_for is AppliedFor.CREATE_ON_PUSH and not self.cache else [],
                 applied_for=[applied_for],
             )
@@ -180,6 +191,10 @@ class RegistryStack(cdk.Stack):
                     uri = rule.image_uri(known[0], tag=known[1])
                     cdk.CfnOutput(self, "ExamplePull", value=uri, description="An image to try with")
                     break
+
+
+def _pullers(who: Who) -> Pullers:
+    return Pullers(accounts=who.accounts, organization=who.organization)
 
 
 def _encryption(name: str) -> ecr.RepositoryEncryption:

@@ -27,7 +27,8 @@ def test_it_uses_the_words_of_the_configuration(describe):
     for line in (
         "upstreams      ecr-public (public.ecr.aws), k8s (registry.k8s.io)",
         "replicateTo    111122223333/eu-central-1, 111122223333/us-east-1",
-        "pull           222233334444, 333344445555, o-exampleorg1",
+        "pull           o-exampleorg1",
+        "organization   222233334444, 333344445555 must belong to o-exampleorg1; `check` asks them",
         "warm           images.txt in the warmer's bucket, cron(0 2 * * ? *)",
         "warm           3 images, cron(0 3 * * ? *)",
         "backfill       existing repositories get the settings of their template",

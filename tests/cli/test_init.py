@@ -61,7 +61,7 @@ def test_flags_alone_make_a_file(tmp_path):
         "k8s": "registry.k8s.io", "hub": "docker.io",
     }  # fmt: skip
     assert [str(place) for place in main.replicate_to] == ["111122223333/us-east-1", "444455556666/eu-central-1"]
-    assert (main.organization, demo.registry.name, far.registry.name) == ("o-exampleorg1", "main", "us-east-1")
+    assert (main.pullers.organization, demo.registry.name, far.registry.name) == ("o-exampleorg1", "main", "us-east-1")
     assert str(far.environment) == "222233334444/us-east-1"
     assert [(nodes.role, nodes.kind.value) for nodes in far.nodes] == [("far-nodes", "karpenter")]
     assert demo.rewrite.form.value == "cluster-policy"

@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 def test_it_is_found_beside_the_configuration_and_may_have_comments(folder):
     (folder / "lists/images.txt").write_text("# base\nregistry.k8s.io/pause:3.10\n\n  registry.k8s.io/a/b:1 # for b\n")
-    warm = load(folder / "environments.yaml").registries["main"].warm
+    warm = load(folder / "environments.yaml").registries["main"].settings.warm
     assert warm.images == ("registry.k8s.io/pause:3.10", "registry.k8s.io/a/b:1")
     assert warm.platforms == ("linux/arm64",)
 

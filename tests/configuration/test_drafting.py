@@ -73,7 +73,7 @@ def test_whatever_is_answered_the_file_loads_and_says_what_was_answered(answers)
     }
     for plan in main.pulled_through.values():
         needs = plan.cached.upstream.credentials is Credentials.REQUIRED
-        assert (plan.credentials is not None) == needs
+        assert (plan.rule.credentials is not None) == needs
 
 
 @settings(max_examples=15)
@@ -121,7 +121,7 @@ def test_the_secrets_to_be_written_are_named_with_account_and_region():
 def test_two_parts_of_one_upstream_share_its_secret():
     rules = (UpstreamDraft.of("one=docker.io/one"), UpstreamDraft.of("two=docker.io/two"))
     plans = parse(write(draft(upstreams=rules), path="cache.yaml")).registries["main"].pulled_through
-    assert {plan.credentials for plan in plans.values()} == {"docker-hub"}
+    assert {plan.rule.credentials for plan in plans.values()} == {"docker-hub"}
 
 
 def test_in_china_images_are_pushed():

@@ -60,11 +60,11 @@ CASES = {
     ),
     "an unknown key of a registry": (
         {"registries/main/upstream": {}},
-        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are acceptUnverified, account, backfill, dashboard, emptyOnDelete, pull, region, replicateTo, scanType, template, upstreams, warm"],
+        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are acceptUnverified, account, backfill, dashboard, emptyOnDelete, pull, region, registryPolicyScope, replicateTo, scanType, template, upstreams, warm"],
     ),
     "an unknown key of an upstream": (
         {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credential": "x"}},
-        ["registries.main.upstreams.k8s.credential: is not a key here (did you mean 'credentials'?); allowed are credentials, deployedCredentials, mode, role, template, upstream, upstreamRepositoryPrefix"],
+        ["registries.main.upstreams.k8s.credential: is not a key here (did you mean 'credentials'?); allowed are allow, credentials, deployedCredentials, knownRepositoriesOnly, mode, role, template, upstream, upstreamRepositoryPrefix"],
     ),
     "an unknown key of a node": (
         {"clusters/prod/nodes/0/kin": "fargate"},
@@ -295,11 +295,11 @@ CASES = {
     ),
     "exclusions from nothing": (
         {"registries/main/template": {"imageTagMutabilityExclusionFilters": ["a"]}},
-        ["registries.main.template: imageTagMutabilityExclusionFilters go with an imageTagMutability that ends in _WITH_EXCLUSION, and it with them"],
+        ["registries.main.template: the tag mutability MUTABLE is given with 1 exclusion filters; 1 to 5 of them go with a setting that ends in _WITH_EXCLUSION"],
     ),
     "a key with AES256": (
         {"registries/main/template": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"}},
-        ["registries.main.template: an kmsKey is given with AES256; a key goes with KMS or KMS_DSSE"],
+        ["registries.main.template: a KMS key is given with the encryption AES256; a key goes with KMS or KMS_DSSE"],
     ),
     "a key of another Region": (
         {"registries/main/template": {"kmsKey": "arn:aws:kms:us-east-1:111122223333:key/1234abcd"}},

@@ -73,6 +73,8 @@ class Aws:
         self.backfills: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.allowed: Callable[[str, str], bool] = lambda *_: True
         self.invalid: dict[str, str] = {}
+        self.settings: dict[tuple[str, str], dict[str, str]] = {}
+        self.organizations: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -138,6 +140,19 @@ class Aws:
 
     def describe_repository_creation_templates(self, call: Call) -> Any:
         return {"repositoryCreationTemplates": list(self.templates.get((call.account, call.region), {}).values())}
+
+    def get_account_setting(self, call: Call) -> Any:
+        there = {"REGISTRY_POLICY_SCOPE": "V2", "BASIC_SCAN_TYPE_VERSION": "AWS_NATIVE"}
+        there.update(self.settings.get((call.account, call.region), {}))
+        return {"name": call.arguments["name"], "value": there[call.arguments["name"]]}
+
+    def put_account_setting(self, call: Call) -> Any:
+        self.settings.setdefault((call.account, call.region), {})[call.arguments["name"]] = call.arguments["value"]
+        return call.arguments
+
+    def describe_organization(self, call: Call) -> Any:
+        there = self.organizations.get(call.account)
+        return {"Organization": {"Id": there}} if there else "AWSOrganizationsNotInUseException"
 
     def list_replication_backfills(self, call: Call) -> Any:
         return {"backfills": self.backfills.get((call.account, call.region), [])}

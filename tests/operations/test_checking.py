@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import boto3
@@ -13,17 +14,20 @@ from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
 from ecr_pull_through_cache.configuration import load
-from ecr_pull_through_cache.configuration.expectation import expectation, expected_nodes
+from ecr_pull_through_cache.configuration.expectation import expected_nodes, expected_registry
 from ecr_pull_through_cache.ecr.lifecycle import LifecyclePolicy
+from ecr_pull_through_cache.ecr.registry import EcrRegistry
+from ecr_pull_through_cache.ecr.templates import TemplateSettings
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.operations import aws as operations
-from ecr_pull_through_cache.operations.checking import (
-    Checker,
+from ecr_pull_through_cache.operations.checking import Checker, MemberChecker, NodeChecker
+from ecr_pull_through_cache.operations.expected import (
+    ExpectedMember,
     ExpectedNodes,
     ExpectedRegistry,
     ExpectedRule,
     ExpectedTemplate,
-    NodeChecker,
+    Permission,
 )
 from tests.emulators.aws import PASSING, TRANSIENT, about, first_of_each
 from tests.faults import Fault
@@ -40,10 +44,13 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "A", "Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}],
 }
-LIFECYCLE = json.loads(LifecyclePolicy.expire_after(days=90).to_text())
+POLICY_TO_EXPIRE = LifecyclePolicy.expire_after(days=90)
+LIFECYCLE = json.loads(POLICY_TO_EXPIRE.to_text())
 WANTED = ExpectedTemplate(
-    applied_for=frozenset({"PULL_THROUGH_CACHE"}), lifecycle=LIFECYCLE, policy=POLICY, tags={"origin": "cache"},
-)  # fmt: skip
+    applied_for=frozenset({"PULL_THROUGH_CACHE"}),
+    settings=TemplateSettings(lifecycle=POLICY_TO_EXPIRE, repository_policy=POLICY, resource_tags={"origin": "cache"}),
+)
+HERE = EcrRegistry(account="111122223333", region="eu-west-1")
 ARNS = [f"arn:aws:ecr:eu-west-1:111122223333:repository/{prefix}/*" for prefix in ("docker-hub", "k8s")]
 IMPORTS = {
     "Effect": "Allow", "Action": ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"], "Resource": ARNS,
@@ -51,16 +58,16 @@ IMPORTS = {
 }  # fmt: skip
 EXPECTED = ExpectedRegistry(
     name="hub",
-    account="111122223333",
-    region="eu-west-1",
+    registry=HERE,
     rules=(
         ExpectedRule(prefix="docker-hub", upstream_url="registry-1.docker.io", credentials="hub"),
         ExpectedRule(prefix="k8s", upstream_url="registry.k8s.io", role=ROLE),
     ),
     templates=dict.fromkeys(("docker-hub", "k8s"), WANTED),
-    replicate_to=frozenset({("111122223333", "us-east-1")}),
+    replicate_to=frozenset({replace(HERE, region="us-east-1")}),
     replicated_prefixes=frozenset({"docker-hub", "k8s"}),
     registry_policy=(IMPORTS,),
+    account_settings={"REGISTRY_POLICY_SCOPE": "V2"},
     scanning="BASIC",
 )
 
@@ -126,7 +133,10 @@ def check(
     destinations=({"region": "us-east-1", "registryId": "111122223333"},),
     filters=("docker-hub/", "k8s/"),
     scanning=EVERYTHING,
+    scope="V2",
+    scanner="AWS_NATIVE",
     read_secrets=True,
+    expected=EXPECTED,
 ):
     """Ask a registry that is like this."""
     ecr, secrets, on_ecr, on_secrets = aws
@@ -155,11 +165,47 @@ def check(
     replicated = [{"destinations": list(destinations), **filtered}] if destinations else []
     on_ecr.add_response("describe_registry", {"replicationConfiguration": {"rules": replicated}}, {})
     on_ecr.add_response("get_registry_scanning_configuration", {"scanningConfiguration": scanning}, {})
-    return Checker(ecr, secrets, read_secrets=read_secrets).check(EXPECTED)
+    for name, value in (("REGISTRY_POLICY_SCOPE", scope), ("BASIC_SCAN_TYPE_VERSION", scanner)):
+        on_ecr.add_response("get_account_setting", {"name": name, "value": value}, {"name": name})
+    return Checker(ecr, secrets, read_secrets=read_secrets).check(expected)
 
 
 def test_what_is_as_it_should_be_is_not_mentioned(aws):
     assert check(aws) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "follows"),
+    [
+        (
+            "V1",
+            "has the scope V1: other accounts pull by the policy of each repository alone; ecr-pull-through backfill gives",
+        ),
+        (
+            "V2",
+            "has the scope V2: ECR enforces it in every request; with 'registryPolicyScope: V2' in the configuration",
+        ),
+    ],
+)
+def test_what_follows_from_the_scope_of_the_registry_policy_is_a_notice(aws, scope, follows):
+    (finding,) = check(aws, scope=scope, expected=replace(EXPECTED, account_settings={}))
+    assert (finding.subject, finding.notice, finding.given) == ("registry policy", True, {})
+    assert finding.problem.startswith(follows)
+
+
+def test_a_scope_that_is_not_the_one_of_the_configuration_can_be_set(aws):
+    (finding,) = check(aws, scope="V1")
+    assert not finding.notice
+    assert finding.problem.startswith("has the scope V1 and should have V2: until then other accounts cannot pull from")
+    assert finding.given == {"name": "REGISTRY_POLICY_SCOPE", "value": "V2"}
+    ecr, secrets, on_ecr, _ = aws
+    on_ecr.add_response("put_account_setting", finding.given, finding.given)
+    Checker(ecr, secrets).fix(finding)
+
+
+def test_basic_scanning_by_a_scanner_that_aws_has_ended(aws):
+    (finding,) = check(aws, scanner="CLAIR")
+    assert finding.problem.startswith("BASIC_SCAN_TYPE_VERSION is CLAIR, which AWS has ended; set it to AWS_NATIVE")
 
 
 def with_template(**changed):
@@ -300,9 +346,10 @@ def test_a_part_that_cannot_be_looked_at_does_not_hide_the_others(aws):
         on_ecr.add_client_error(operation, "AccessDeniedException", "because")
     on_ecr.add_response("describe_registry", {"replicationConfiguration": {"rules": []}}, {})
     on_ecr.add_response("get_registry_scanning_configuration", {"scanningConfiguration": EVERYTHING}, {})
+    on_ecr.add_client_error("get_account_setting", "AccessDeniedException", "because")
     errors = []
     findings = Checker(ecr, secrets).check(EXPECTED, on_error=errors.append)
-    assert len(errors) == 3
+    assert len(errors) == 4
     assert [f.subject for f in findings] == ["replication to 111122223333/us-east-1"]
 
 
@@ -352,7 +399,7 @@ REGISTRIES = [
 @pytest.mark.parametrize(("environment", "name"), REGISTRIES)
 def test_what_should_be_there_is_what_the_stack_deploys(aws, environment, name):
     ecr, secrets, on_ecr, _ = aws
-    expected = expectation(load(ROOT / "environments" / f"{environment}.yaml").registries[name])
+    expected = expected_registry(load(ROOT / "environments" / f"{environment}.yaml").registries[name])
     answers = deployed(name, templates(assembly(environment))[f"registry-{name}"])
     without_rules = replace(expected, rules=())
     on_ecr.add_response("describe_pull_through_cache_rules", {"pullThroughCacheRules": []}, {})
@@ -370,7 +417,11 @@ def test_what_should_be_there_is_what_the_stack_deploys(aws, environment, name):
     on_ecr.add_response("describe_registry", {"replicationConfiguration": answers["replication"]}, {})
     if expected.scanning:
         on_ecr.add_response("get_registry_scanning_configuration", {"scanningConfiguration": answers["scanning"]}, {})
-    assert Checker(ecr, secrets).check(without_rules) == []
+    names = [*(["REGISTRY_POLICY_SCOPE"] if expected.registry_policy else []),
+             *(["BASIC_SCAN_TYPE_VERSION"] if expected.scanning == "BASIC" else [])]  # fmt: skip
+    for setting in names:
+        on_ecr.add_response("get_account_setting", {"name": setting, "value": "V2"}, {"name": setting})
+    assert [f for f in Checker(ecr, secrets).check(without_rules) if not f.notice] == []
     assert set(expected.templates) == {t["prefix"] for t in answers["templates"]}
     assert all(set(t["appliedFor"]) == expected.templates[t["prefix"]].applied_for for t in answers["templates"])
 
@@ -387,14 +438,14 @@ def test_what_nodes_should_be_allowed_is_what_the_stacks_allow():
     for environment, name in CLUSTERS:
         (policy,) = of_kind(templates(assembly(environment))[f"cluster-{name}"], "AWS::IAM::ManagedPolicy")
         for nodes in expected_nodes(load(ROOT / "environments" / f"{environment}.yaml").clusters[name]):
-            for action in (*nodes.allowed, *nodes.denied):
-                for arn in nodes.resources:
+            for permission in (*nodes.allowed, *nodes.denied):
+                for action, arn in product(permission.actions, permission.resources or ("*",)):
+                    account = nodes.environment.account
                     questions.append(Question(
-                        principal=f"arn:aws:iam::{nodes.account}:role/{nodes.role}", action=action, owner=nodes.account,
-                        resource="*" if action == "ecr:GetAuthorizationToken" else arn,
-                        identity=(resolved(policy["PolicyDocument"]),),
+                        principal=f"arn:aws:iam::{account}:role/{nodes.role}", action=action, owner=account,
+                        resource=arn, identity=(resolved(policy["PolicyDocument"]),),
                     ))  # fmt: skip
-                    answers.append(action in nodes.allowed)
+                    answers.append(permission in nodes.allowed)
     assert len(questions) > 50
     assert allowed(questions) == answers
 
@@ -491,27 +542,73 @@ def test_a_role_that_may_not_pull(stage):
     assert run(expect=1).stdout == (
         "demo: role demo-node-role: may not do ecr:BatchGetImage; deploy the stack of its cluster, or attach its policy\n"
     )
-    (call,) = [c for c in stage.calls if c.operation == "SimulatePrincipalPolicy"]
+    call = next(c for c in stage.calls if c.operation == "SimulatePrincipalPolicy")
     assert call.arguments["PolicySourceArn"] == f"arn:aws:iam::{ACCOUNT}:role/nodes/demo-node-role", "with its path"
 
 
-def test_a_role_that_may_import_and_should_not(stage):
-    nodes = ExpectedNodes(
-        cluster="c", account=ACCOUNT, region=MAIN, role="demo-node-role", allowed=("ecr:BatchGetImage",),
-        denied=("ecr:BatchImportUpstreamImage",), resources=("arn:aws:ecr:us-east-1:111122223333:repository/k8s/any",),
+US = EcrRegistry(account=ACCOUNT, region=MAIN)
+
+
+def nodes(*prefixes, denied=("ecr:BatchImportUpstreamImage",)):
+    """A role that pulls under prefixes and must not import."""
+    arns = tuple(US.arn_for_repositories(prefix, name="any") for prefix in prefixes)
+    return ExpectedNodes(
+        cluster="c", environment=US, registry=US, role="demo-node-role",
+        allowed=(Permission(actions=("ecr:BatchGetImage",), resources=arns),),
+        denied=(Permission(actions=denied, resources=arns),) if denied else (),
     )  # fmt: skip
-    (finding,) = NodeChecker(stage.client("iam", MAIN, account=ACCOUNT)).check(nodes)
-    assert finding.problem.startswith("may do ecr:BatchImportUpstreamImage, although its pulls are to import nothing")
+
+
+def test_a_role_that_may_import_and_should_not(stage):
+    (finding,) = NodeChecker(stage.client("iam", MAIN, account=ACCOUNT)).check(nodes("k8s"))
+    assert finding.problem.startswith("may do ecr:BatchImportUpstreamImage, which the configuration denies it")
+
+
+@pytest.mark.parametrize(
+    ("trust", "problems"),
+    [
+        ({"Service": "ec2.amazonaws.com"}, []),
+        ({"Service": ["ec2.amazonaws.com", "ssm.amazonaws.com"]}, []),
+        (
+            {"Service": "eks.amazonaws.com"},
+            ["cannot be assumed by ec2.amazonaws.com, which its kind in the configuration"],
+        ),
+        ({"AWS": "*"}, ["cannot be assumed by ec2.amazonaws.com"]),
+    ],
+)
+def test_a_role_of_another_kind_than_the_configuration_says(stage, trust, problems):
+    iam = stage.client("iam", MAIN, account=ACCOUNT)
+    document = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trust},
+    }
+    iam.update_assume_role_policy(RoleName="demo-node-role", PolicyDocument=json.dumps(document))
+    expected = replace(nodes("k8s", denied=()), trusted=frozenset({"ec2.amazonaws.com"}))
+    found = [finding.problem for finding in NodeChecker(iam).check(expected)]
+    assert len(found) == len(problems)
+    assert all(problem.startswith(start) for problem, start in zip(found, problems, strict=True))
+
+
+def test_an_account_that_belongs_to_another_organisation_or_to_none(stage):
+    expected = ExpectedMember(
+        cluster="prod", environment=replace(US, account="222233334444"), registry="hub", organization="o-exampleorg1"
+    )
+    checker = MemberChecker(stage.client("organizations", MAIN, account="222233334444"))
+    stage.organizations = {"222233334444": "o-exampleorg1"}
+    assert list(checker.check(expected)) == []
+    stage.organizations = {"222233334444": "o-somebodyelse"}
+    (finding,) = checker.check(expected)
+    assert (finding.registry, finding.subject) == ("prod", "account 222233334444")
+    assert finding.problem == (
+        "belongs to o-somebodyelse, and hub lets in o-exampleorg1; list the account under pull.accounts of hub"
+    )
+    stage.organizations = {}
+    assert [f.problem.partition(",")[0] for f in checker.check(expected)] == ["belongs to no organisation"]
 
 
 def test_what_a_role_may_under_one_prefix_only_is_not_enough_and_too_much(stage):
-    arns = [f"arn:aws:ecr:us-east-1:111122223333:repository/{prefix}/any" for prefix in ("k8s", "quay")]
     stage.allowed = lambda _, arn: "k8s" in arn
-    nodes = ExpectedNodes(
-        cluster="c", account=ACCOUNT, region=MAIN, role="demo-node-role", allowed=("ecr:BatchGetImage",),
-        denied=("ecr:BatchImportUpstreamImage",), resources=tuple(arns),
-    )  # fmt: skip
-    found = [f.problem for f in NodeChecker(stage.client("iam", MAIN, account=ACCOUNT)).check(nodes)]
+    found = [f.problem for f in NodeChecker(stage.client("iam", MAIN, account=ACCOUNT)).check(nodes("k8s", "quay"))]
     assert [problem.split(";")[0].split(",")[0] for problem in found] == [
         "may not do ecr:BatchGetImage", "may do ecr:BatchImportUpstreamImage",
     ]  # fmt: skip
@@ -523,7 +620,15 @@ def test_repositories_that_were_there_before_their_template(stage):
         ecr.create_repository(repositoryName=name)
     stage.template((ACCOUNT, MAIN), "k8s", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE")
     found = [f for f in json.loads(run("--json", expect=1).stdout) if f["subject"] == "repositories k8s"]
-    assert set(found[0]) == {"registry", "subject", "problem", "credentialArn", "customRoleArn", "notice"}
+    assert set(found[0]) == {
+        "registry",
+        "subject",
+        "problem",
+        "credentialArn",
+        "customRoleArn",
+        "accountSetting",
+        "notice",
+    }
     assert [f["problem"] for f in found] == [
         "2 were there before their template is as it is now, k8s/etcd among them (imageTagMutability of 2); "
         "ecr-pull-through backfill brings it to them"

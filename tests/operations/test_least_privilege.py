@@ -40,6 +40,7 @@ registries:
     pull: {{ accounts: ["222233334444"] }}
     replicateTo: [west]
     scanType: BASIC
+    registryPolicyScope: V2
   west:
     account: "{ACCOUNT}"
     region: us-west-2
@@ -82,6 +83,7 @@ def stage(loopback, tmp_path):
     )
     loopback.client("iam", REGION, account=ACCOUNT).create_role(RoleName="demo-nodes", AssumeRolePolicyDocument="{}")
     ecr = loopback.client("ecr", REGION, account=ACCOUNT)
+    ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
     ecr.create_repository(repositoryName="k8s/pause")
     ecr.create_repository(repositoryName="k8s/etcd", tags=TEMPLATE["resourceTags"])
     ecr.put_replication_configuration(
@@ -172,10 +174,11 @@ def test_a_role_of_a_rule_is_passed_to_ecr_and_to_nobody_else(stage):
             resource=f"arn:aws:iam::{ACCOUNT}:role/{role}", passed_to=service,
         )
         for role, service in (
-            ("reader", "ecr.amazonaws.com"), ("reader", "ec2.amazonaws.com"), ("admin", "ecr.amazonaws.com"),
+            ("reader", "ecr.amazonaws.com"), ("reader", "pullthroughcache.ecr.amazonaws.com"),
+            ("reader", "ec2.amazonaws.com"), ("admin", "ecr.amazonaws.com"),
         )
     ]  # fmt: skip
-    assert allowed(ask) == [True, False, False]
+    assert allowed(ask) == [True, True, False, False]
     assert "iam:PassRole" not in json.dumps(printed(stage, "check", "--fix")), "what is only shown passes nothing"
 
 
@@ -212,7 +215,7 @@ def test_what_takes_no_narrower_resource_is_what_aws_says():
     assert set(kinds) == set(actions)
     for statement in statements:
         for action in set(statement.actions) - NEW:
-            assert (kinds[action] == 0) is (statement.on is On.EVERYTHING), action
+            assert (kinds[action] == 0) is (statement.on in (On.EVERYTHING, On.OWN_ORGANIZATION)), action
 
 
 def test_what_a_warm_asks_of_aws_is_what_it_may(loopback):
@@ -281,7 +284,9 @@ def test_each_account_has_its_own_policy():
     hub = json.loads(CliRunner().invoke(app, [*arguments, "111122223333"]).stdout)
     nodes = json.loads(CliRunner().invoke(app, [*arguments, "222233334444"]).stdout)
     assert "AskForNodes" not in {s["Sid"] for s in hub["Statement"]}
-    assert [s["Sid"] for s in nodes["Statement"]] == ["AskForNodes"]
-    assert nodes["Statement"][0]["Resource"][:2] == [
+    see, ask = nodes["Statement"]
+    assert (see["Action"], see["Resource"]) == (["organizations:DescribeOrganization"], ["*"])
+    assert ask["Sid"] == "AskForNodes"
+    assert ask["Resource"][:2] == [
         "arn:aws:iam::222233334444:role/*/prod-eu-fargate", "arn:aws:iam::222233334444:role/*/prod-eu-karpenter",
     ]  # fmt: skip

@@ -160,7 +160,7 @@ def synthesise_text(text: str, folder: Path) -> dict:
     return templates(synthesise(path, folder / "out"))
 
 
-def test_a_cluster_more_changes_no_stack_of_another_cluster_and_only_permissions_of_its_registry(tmp_path):
+def test_another_account_of_the_organisation_changes_no_stack_that_is_there(tmp_path):
     cluster = """
   another:
     account: "555566667777"
@@ -171,6 +171,19 @@ def test_a_cluster_more_changes_no_stack_of_another_cluster_and_only_permissions
     before = templates(assembly("example"))
     after = synthesise_text(EXAMPLE + cluster, tmp_path / "a")
     assert set(after) - set(before) == {"cluster-another"}
+    assert {name for name in before if before[name] != after[name]} == set(), "the hub lets the organisation in"
+
+
+def test_another_account_that_is_listed_changes_the_policies_of_its_registry_alone(tmp_path):
+    listed = EXAMPLE.replace("      organization: true\n", "      accounts: [workloads-dev]\n")
+    cluster = """
+  another:
+    account: "555566667777"
+    region: europe
+    registry: hub
+"""
+    before = synthesise_text(listed, tmp_path / "a")
+    after = synthesise_text(listed + cluster, tmp_path / "b")
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"registry-hub"}, "its account is new to the registry's policies"
 

@@ -300,7 +300,10 @@ def upstreams() -> str:
                 "## Partitions\n",
                 "A rule in a partition that is not verified is a warning; `acceptUnverified: true` of the registry silences it.\n",
                 "| partition | pull through cache |\n|---|---|",
-                *(f"| `{p.name}` | {_cell(f'not verified: {p.unverified}' if p.unverified else 'yes')} |" for p in PARTITIONS),
+                *(
+                    f"| `{p.name}` | {_cell(f'not verified: {p.unverified}' if p.unverified else 'yes')} |"
+                    for p in PARTITIONS
+                ),
                 "",
                 "Quotas and the other rules of AWS are in [Limits](limits.md).",
             ]
@@ -360,6 +363,7 @@ _WHEN = {
     "replication": "with `--replication`",
     "replication yes": "with `--replication --yes`",
     "secret-values": "unless `--skip secret-values`",
+    "members": "where an organisation is let in, in the accounts of clusters",
     "nodes": "where clusters have `nodes`",
     "repositories": "unless `--skip repositories`",
     "stale": "with `--unused-days`",
@@ -375,6 +379,7 @@ _ON = {
     "secrets": "the secrets of the rules",
     "keys": "the customer managed keys of the repositories",
     "node-roles": "the roles of the nodes",
+    "own-organization": "`*`; AWS allows nothing narrower",
     "upstream-roles": "the roles of the rules, passed to ECR alone",
 }
 

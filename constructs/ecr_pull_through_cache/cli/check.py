@@ -19,7 +19,8 @@ from ._usage import Command
 
 if TYPE_CHECKING:
     from ..operations.aws import Sessions
-    from ..operations.checking import Checker, ExpectedNodes, ExpectedRegistry, Finding
+    from ..operations.checking import Checker, Finding
+    from ..operations.expected import ExpectedMember, ExpectedNodes, ExpectedRegistry
 
 
 class Skip(StrEnum):
@@ -78,7 +79,7 @@ def check(
     Example: ecr-pull-through check --config environments/minimal.yaml --assume-role ReadOnly
     """
     from ..configuration import load
-    from ..configuration.expectation import expectation, expected_nodes
+    from ..configuration.expectation import expected_member, expected_nodes, expected_registry
     from ..operations.aws import Sessions
 
     if yes and not fix:
@@ -99,16 +100,25 @@ def check(
         )
         fixing = yes if fix else None
         for name, plan in plans.items():
-            work[name] = partial(_registry, expectation(plan), sessions, looks, findings, fixing, partial(bar, name))
+            work[name] = partial(
+                _registry, expected_registry(plan), sessions, looks, findings, fixing, partial(bar, name)
+            )
+        roles = 0
         for cluster in clusters:
+            member = expected_member(cluster)
+            if member is not None:
+                work[f"{member.cluster}: account {member.environment.account}"] = partial(
+                    _member, member, sessions, findings
+                )
             for nodes in expected_nodes(cluster):
+                roles += 1
                 work[f"{nodes.cluster}: {nodes.role}"] = partial(_nodes, nodes, sessions, findings)
         failed = everywhere(work, lambda name: work[name]())
     _report(findings.sorted((*plans, *(cluster.name for cluster in clusters))), as_json=as_json)
     differing = sum(not finding.notice for finding in findings.all)
     incomplete = bool(failed) or findings.incomplete
     complain(
-        f"checked {_counted(len(plans), 'registry', 'registries')} and {_counted(len(work) - len(plans), 'role', 'roles')}"
+        f"checked {_counted(len(plans), 'registry', 'registries')} and {_counted(roles, 'role', 'roles')}"
         f"{' (incomplete)' if incomplete else ''}: {_counted(differing, 'difference', 'differences')}"
     )
     if incomplete or differing:
@@ -162,7 +172,8 @@ def _registry(
 ) -> None:
     from ..operations.checking import Checker
 
-    clients = [sessions.client(service, expected.account, expected.region) for service in ("ecr", "secretsmanager")]
+    here = expected.registry
+    clients = [sessions.client(service, here.account, here.region) for service in ("ecr", "secretsmanager")]
     checker = Checker(*clients, read_secrets=looks.secret_values)
     on_error = partial(findings.on_error, expected.name)
     for finding in checker.check(expected, on_error=on_error):
@@ -181,8 +192,16 @@ def _registry(
 def _nodes(expected: ExpectedNodes, sessions: Sessions, findings: _Findings) -> None:
     from ..operations.checking import NodeChecker
 
-    iam = sessions.client("iam", expected.account, expected.region)
+    iam = sessions.client("iam", expected.environment.account, expected.environment.region)
     for finding in NodeChecker(iam).check(expected):
+        findings.add(finding)
+
+
+def _member(expected: ExpectedMember, sessions: Sessions, findings: _Findings) -> None:
+    from ..operations.checking import MemberChecker
+
+    here = expected.environment
+    for finding in MemberChecker(sessions.client("organizations", here.account, here.region)).check(expected):
         findings.add(finding)
 
 
@@ -221,5 +240,6 @@ def _entry(finding: Finding) -> dict[str, object]:
         "problem": finding.problem,
         "credentialArn": finding.credential_arn,
         "customRoleArn": finding.custom_role_arn,
+        "accountSetting": None if finding.account_setting is None else finding.given,
         "notice": finding.notice,
     }

@@ -61,17 +61,45 @@ def _count(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
+def _assumed(plan: RegistryPlan) -> str:
+    """The accounts of clusters that may pull only if they belong to the organisation."""
+    return f"{', '.join(plan.members)} must belong to {plan.pullers.organization}"
+
+
+def _upstream_grants(plan: RegistryPlan, configuration: Configuration) -> Iterator[dict[str, Any]]:
+    """The statements that private ECR registries of other accounts need, so that this one can cache them."""
+    from ..ecr.statements import upstream_grant
+
+    made = {other.environment: other.name for other in configuration.registries.values()}
+    for prefix, cache in sorted(plan.pulled_through.items()):
+        upstream = cache.upstream_registry
+        if upstream is None:
+            continue
+        for statement in upstream_grant(
+            upstream, [plan.environment.account], [cache.cached.upstream_repository_prefix]
+        ):
+            owner = f"the stack of {made[upstream]} grants" if upstream in made else f"{upstream.account} must grant"
+            where = f"{', '.join(statement['Resource'])} to {plan.environment.account}"
+            yield {
+                "prefix": prefix,
+                "registry": str(upstream),
+                "deployedBy": made.get(upstream),
+                "statement": statement,
+                "says": f"{owner} {', '.join(statement['Action'])} on {where}, by its registry policy or a repository policy",
+            }
+
+
 def summary(configuration: Configuration) -> dict[str, Any]:
     """Return the summary as data."""
     return {
-        "registries": {name: _registry(plan) for name, plan in configuration.registries.items()},
+        "registries": {name: _registry(plan, configuration) for name, plan in configuration.registries.items()},
         "clusters": {name: _cluster(plan) for name, plan in configuration.clusters.items()},
     }
 
 
-def _registry(plan: RegistryPlan) -> dict[str, Any]:
+def _registry(plan: RegistryPlan, configuration: Configuration) -> dict[str, Any]:
     return {
-        "stack": f"ecr-pull-through-registry-{plan.name}",
+        "stack": plan.stack_name,
         "account": plan.environment.account,
         "region": plan.environment.region,
         "host": plan.host,
@@ -79,20 +107,28 @@ def _registry(plan: RegistryPlan) -> dict[str, Any]:
         "pushed": {prefix: cache.cached.upstream.host for prefix, cache in plan.pushed.items()},
         "replicas": {prefix: cache.cached.upstream.host for prefix, cache in plan.replicated.items()},
         "replicateTo": [str(to) for to in plan.replicate_to],
-        "pullAccounts": list(plan.pull_accounts),
-        "organization": plan.organization,
+        "pullAccounts": list(plan.pullers.accounts),
+        "organization": plan.pullers.organization,
+        "members": list(plan.members),
         "warm": _warm(plan),
-        "backfill": plan.backfill is not None,
-        "dashboard": plan.dashboard is not None,
-        "emptyOnDelete": plan.empty_on_delete,
+        "backfill": plan.settings.backfill is not None,
+        "dashboard": plan.settings.dashboard is not None,
+        "emptyOnDelete": plan.settings.empty_on_delete,
+        "upstreamGrants": [
+            {key: value for key, value in grant.items() if key != "says"}
+            for grant in _upstream_grants(plan, configuration)
+        ],
         "warnings": dict(plan.warnings),
     }
 
 
 def _warm(plan: RegistryPlan) -> dict[str, Any] | None:
-    if plan.warm is None:
+    if plan.settings.warm is None:
         return None
-    return {"images": len(plan.warm.images) or "images.txt in the warmer's bucket", "schedule": plan.warm.schedule}
+    return {
+        "images": len(plan.settings.warm.images) or "images.txt in the warmer's bucket",
+        "schedule": plan.settings.warm.schedule,
+    }
 
 
 def _line(key: str, value: str) -> str:
@@ -101,24 +137,28 @@ def _line(key: str, value: str) -> str:
 
 
 def _day_two(plan: RegistryPlan) -> Iterator[str]:
-    if plan.warm:
-        images = f"{len(plan.warm.images)} images" if plan.warm.images else "images.txt in the warmer's bucket"
-        yield _line("warm", f"{images}{f', {plan.warm.schedule}' if plan.warm.schedule else ''}")
-    if plan.backfill:
+    if plan.settings.warm:
+        images = (
+            f"{len(plan.settings.warm.images)} images"
+            if plan.settings.warm.images
+            else "images.txt in the warmer's bucket"
+        )
+        yield _line("warm", f"{images}{f', {plan.settings.warm.schedule}' if plan.settings.warm.schedule else ''}")
+    if plan.settings.backfill:
         yield _line("backfill", "existing repositories get the settings of their template")
-    if plan.dashboard:
+    if plan.settings.dashboard:
         yield _line("dashboard", "pulls, imports, failures, storage and quotas")
-    if plan.empty_on_delete:
+    if plan.settings.empty_on_delete:
         yield _line("emptyOnDelete", "cached images are deleted with the stack")
 
 
 def _cluster(plan: ClusterPlan) -> dict[str, Any]:
     return {
-        "stack": f"ecr-pull-through-cluster-{plan.name}",
+        "stack": plan.stack_name,
         "account": plan.environment.account,
         "region": plan.environment.region,
         "registry": plan.registry.name,
-        "roles": {nodes.role: nodes.kind.value for nodes in plan.nodes},
+        "roles": {nodes.role: nodes.kind and nodes.kind.value for nodes in plan.nodes},
         "imports": plan.imports and bool(plan.registry.pulled_through),
         "rewrite": plan.rewrite.form.value if plan.rewrite else None,
         "warnings": dict(plan.warnings),
@@ -130,7 +170,7 @@ def _registries(configuration: Configuration) -> Tree:
 
     tree = Tree("[bold]registries")
     for name, plan in configuration.registries.items():
-        branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-registry-{name}")
+        branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack {plan.stack_name}")
         for key, plans in (
             ("upstreams", plan.pulled_through),
             ("mode: push", plan.pushed),
@@ -140,9 +180,15 @@ def _registries(configuration: Configuration) -> Tree:
                 branch.add(_line(key, ", ".join(_image_sources(plans))))
         if plan.replicate_to:
             branch.add(_line("replicateTo", ", ".join(str(to) for to in plan.replicate_to)))
-        others = [*plan.pull_accounts, *([plan.organization] if plan.organization else [])]
+        others = [*plan.pullers.accounts, *([plan.pullers.organization] if plan.pullers.organization else [])]
         if others:
             branch.add(_line("pull", ", ".join(others)))
+        if plan.members:
+            branch.add(
+                _line("organization", f"{_assumed(plan)}; `check` asks {'it' if len(plan.members) == 1 else 'them'}")
+            )
+        for grant in _upstream_grants(plan, configuration):
+            branch.add(_line("upstream", grant["says"]))
         for line in _day_two(plan):
             branch.add(line)
     return tree
@@ -160,10 +206,10 @@ def _clusters(configuration: Configuration) -> Tree:
 
     tree = Tree("[bold]clusters")
     for name, plan in configuration.clusters.items():
-        branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack ecr-pull-through-cluster-{name}")
+        branch = tree.add(f"[bold]{name}[/]  {plan.environment}  stack {plan.stack_name}")
         branch.add(_line("registry", plan.registry.name))
         branch.add(_line("import", "true" if plan.imports and plan.registry.pulled_through else "false, pull only"))
-        roles = ", ".join(f"{nodes.role} ({nodes.kind.value})" for nodes in plan.nodes)
+        roles = ", ".join(f"{nodes.role} ({nodes.kind.value})" if nodes.kind else nodes.role for nodes in plan.nodes)
         branch.add(_line("nodes", roles or "none; attach the stack's policy to your roles"))
         if plan.rewrite:
             branch.add(_line("rewrite", plan.rewrite.form.value))

@@ -78,6 +78,7 @@ def iam(
     }
     usual = {
         "images": not no_wait,
+        "members": True,
         "nodes": True,
         "repositories": Skip.REPOSITORIES not in skipped,
         "rule": not keep_rule,
@@ -119,7 +120,10 @@ def _places(configuration: Configuration, verb: str, prefixes: tuple[str, ...]) 
         if chosen or not prefixes:
             yield _place(registry, chosen)
     if verb == "check":
-        yield from (_of_cluster(cluster) for cluster in configuration.clusters.values() if cluster.nodes)
+        for cluster in configuration.clusters.values():
+            place = _of_cluster(cluster)
+            if place.node_roles or place.member:
+                yield place
 
 
 def _place(registry: RegistryPlan, prefixes: tuple[str, ...]) -> Place:
@@ -127,13 +131,13 @@ def _place(registry: RegistryPlan, prefixes: tuple[str, ...]) -> Place:
 
     plans = [{**registry.pulled_through, **registry.pushed, **registry.replicated}[prefix] for prefix in prefixes]
     keys = {plan.template.kms_key for plan in plans}
-    secrets = {plan.credentials for plan in plans}
-    roles = {plan.role for plan in plans}
+    secrets = {plan.rule.credentials for plan in plans}
+    roles = {plan.rule.role for plan in plans}
     return Place(
         account=registry.environment.account,
         region=registry.environment.region,
         prefixes=prefixes,
-        replicate_to=tuple((to.account, to.region) for to in registry.replicate_to),
+        replicate_to=registry.replicate_to,
         secrets=tuple(sorted(secret for secret in secrets if secret)),
         keys=tuple(sorted(key for key in keys if key)),
         upstream_roles=tuple(sorted(role for role in roles if role)),
@@ -145,7 +149,13 @@ def _of_cluster(cluster: ClusterPlan) -> Place:
 
     place = cluster.environment
     roles = tuple(sorted(nodes.role for nodes in cluster.nodes))
-    return Place(account=place.account, region=place.region, node_roles=roles, registry=False)
+    return Place(
+        account=place.account,
+        region=place.region,
+        node_roles=roles,
+        registry=False,
+        member=place.account in cluster.registry.members,
+    )
 
 
 def _partition(configuration: Configuration) -> str:

@@ -55,6 +55,6 @@ def policy(
         failure_policy=failure_policy or (FailurePolicy(rewrite.failure_policy) if rewrite else FailurePolicy.IGNORE),
         excluded_namespaces=tuple(exclude_namespace or (rewrite.excluded_namespaces if rewrite else ())),
     )
-    kind = form or (PolicyForm(rewrite.form.value) if rewrite else PolicyForm.MUTATING_POLICY)
+    kind = form or (rewrite.form if rewrite else PolicyForm.MUTATING_POLICY)
     mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
     print(to_yaml(render_policy(mapping, kind, settings, audit=audit)), end="")

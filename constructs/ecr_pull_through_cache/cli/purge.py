@@ -20,7 +20,7 @@ from ._usage import Command
 
 if TYPE_CHECKING:
     from ..configuration import RegistryPlan
-    from ..configuration.plan import Environment
+    from ..ecr.registry import EcrRegistry
     from ..operations.purging import Found, Purger
 
 
@@ -85,7 +85,7 @@ def purge(
     used = _used(keep_used or [])
     sessions = Sessions(profile=profile, assume_role=assume_role)
 
-    def purger(place: Environment) -> Purger:
+    def purger(place: EcrRegistry) -> Purger:
         return Purger(sessions.client("ecr", place.account, place.region))
 
     created = purger(plan.environment).rule_created(prefix)
@@ -152,7 +152,7 @@ class _Purge:
             complain(f"{place}: {what}: {state}: {reason}")
 
 
-def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) -> list[Environment]:
+def _places(plans: Mapping[str, RegistryPlan], plan: RegistryPlan, prefix: str) -> list[EcrRegistry]:
     """The registry and its replicas; one that pulls the same prefix through itself keeps what it has."""
     holders = {p.environment: prefix in p.pulled_through for p in plans.values()}
     return [*(to for to in plan.replicate_to if not holders.get(to, False)), plan.environment]

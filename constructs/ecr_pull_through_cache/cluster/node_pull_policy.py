@@ -156,7 +156,8 @@ def _let_in(cache: IPullThroughCache, account: str, mode: NodePullMode) -> None:
 
 def _documents(cache: IPullThroughCache, mode: NodePullMode) -> list[list[statements.Statement]]:
     """The statements of each managed policy."""
-    caches = [Importable(prefix=prefix) for prefix in cache.repository_prefixes]
+    limited = {importable.prefix: importable for importable in cache.importable}
+    caches = [limited.get(prefix, Importable(prefix=prefix)) for prefix in cache.repository_prefixes]
     imports = mode is NodePullMode.IMPORT
 
     def of(registry: EcrRegistry) -> list[statements.Statement]:

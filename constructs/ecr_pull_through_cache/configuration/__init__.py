@@ -1,8 +1,9 @@
 """``environments/*.yaml``: one typed configuration of registries and clusters, and what follows from it."""
 
+from ..admission import PolicyForm
 from .loading import load, parse
-from .models import Document, NodeKind, PolicyForm
-from .plan import CachePlan, ClusterPlan, Configuration, Environment, RegistryPlan
+from .models import Document, NodeKind
+from .plan import CachePlan, ClusterPlan, Configuration, Downstream, RegistryPlan
 from .source import ConfigurationError, Problem
 
 __all__ = [
@@ -11,7 +12,7 @@ __all__ = [
     "Configuration",
     "ConfigurationError",
     "Document",
-    "Environment",
+    "Downstream",
     "NodeKind",
     "PolicyForm",
     "Problem",

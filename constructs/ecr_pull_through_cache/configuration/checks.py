@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
 from ..ecr import quotas, secrets
+from ..ecr.registry import EcrRegistry
+from ..ecr.statements import Importable, check_limits
 from ..ecr.template_rules import DSSE, check_encryption
 from ..errors import UserError
-from ..images import REGIONS, CachedUpstream, is_account, is_new_region, overlaps, partition_name, partition_of
+from ..images import (
+    REGIONS,
+    CachedUpstream,
+    CacheMapping,
+    is_account,
+    is_new_region,
+    overlaps,
+    partition_name,
+    partition_of,
+)
+from .layers import has_no_admission
 from .models import Cluster, Document, Registry, Template, UpstreamRule
-from .plan import Environment
 from .source import Place, Problem
 
 
@@ -30,10 +41,10 @@ def _is_region(name: str) -> bool:
 class Names:
     """Accounts and Regions, which a file may give names."""
 
-    def __init__(self, accounts: Mapping[str, str], regions: Mapping[str, str], broken: Iterable[Place] = ()) -> None:
+    def __init__(self, accounts: Mapping[str, str], regions: Mapping[str, str], left_out: Iterable[Place] = ()) -> None:
         self._accounts = accounts
         self._regions = regions
-        self._broken = set(broken)
+        self._left_out = set(left_out)
 
     def account(self, given: str) -> str | None:
         """The 12 digits, ``None`` when there are none."""
@@ -44,15 +55,19 @@ class Names:
         region = self._regions.get(given, given)
         return region if _is_region(region) else None
 
-    def environment(self, of: Registry | Cluster) -> Environment | None:
+    def _is_left_out(self, kind: str, given: str) -> bool:
+        """Whether a name may be one of those that are wrong in themselves, and therefore not known here."""
+        return (kind,) in self._left_out or (kind, given) in self._left_out
+
+    def environment(self, of: Registry | Cluster) -> EcrRegistry | None:
         """Account and Region, ``None`` when one is not known."""
         account, region = self.account(of.account), self.region(of.region)
-        return Environment(account=account, region=region) if account and region else None
+        return EcrRegistry(account=account, region=region) if account and region else None
 
     def problems(self, place: Place, of: Registry | Cluster) -> Iterator[Problem]:
         """What is wrong with the account and Region of something."""
         yield from self.account_problems((*place, "account"), of.account)
-        if self.region(of.region) is None and ("regions", of.region) not in self._broken:
+        if self.region(of.region) is None and not self._is_left_out("regions", of.region):
             allowed = [*self._regions, *REGIONS]
             yield Problem(
                 place=(*place, "region"),
@@ -62,7 +77,7 @@ class Names:
 
     def account_problems(self, place: Place, given: str) -> Iterator[Problem]:
         """What is wrong with an account."""
-        if self.account(given) is None and ("accounts", given) not in self._broken:
+        if self.account(given) is None and not self._is_left_out("accounts", given):
             listed = f" ({', '.join(sorted(self._accounts))})" if self._accounts else ""
             yield Problem(
                 place=place,
@@ -71,14 +86,15 @@ class Names:
             )
 
 
-def check(document: Document, broken: Iterable[Place] = ()) -> Iterator[Problem]:
+def check(document: Document, left_out: Collection[Place] = ()) -> Iterator[Problem]:
     """Everything that is wrong between the parts of a document.
 
-    :param broken: places of the named parts that are wrong in themselves and therefore not in the document.
+    :param document: the configuration.
+    :param left_out: places of the parts that are wrong in themselves and therefore not in the document.
     """
-    names = Names(document.accounts, document.regions, broken)
-    missing = {str(place[-1]) for place in broken if place[0] == "registries"}
-    known = {*document.registries, *missing}
+    names = Names(document.accounts, document.regions, left_out)
+    out_of_registries = {place for place in left_out if place[0] == "registries"}
+    known = {*document.registries, *(str(place[1]) for place in out_of_registries if len(place) == 2)}
     for alias, region in document.regions.items():
         if not _is_region(region):
             yield Problem(
@@ -87,11 +103,23 @@ def check(document: Document, broken: Iterable[Place] = ()) -> Iterator[Problem]
             )
     for name, registry in document.registries.items():
         yield from _registry(document, names, name, registry, known)
+    if document.organization is None:
+        yield from _organization(document)
     yield from _one_per_environment(document, names)
-    if not missing:
+    if not any(len(place) == 2 or place[2] in ("upstreams", "replicateTo") for place in out_of_registries):
         yield from _purposeless(document)
     for name, cluster in document.clusters.items():
         yield from _cluster(document, names, name, cluster, known)
+
+
+def _organization(document: Document) -> Iterator[Problem]:
+    for name, registry in document.registries.items():
+        if registry.pull.organization:
+            yield Problem(
+                place=("registries", name, "pull", "organization"),
+                message="the organization is let in, but not named; add 'organization: o-...' at the top",
+                follows_from=(("organization",),),
+            )
 
 
 def _registry(document: Document, names: Names, name: str, registry: Registry, known: set[str]) -> Iterator[Problem]:
@@ -100,11 +128,6 @@ def _registry(document: Document, names: Names, name: str, registry: Registry, k
     yield from names.problems(place, registry)
     for number, account in enumerate(registry.pull.accounts):
         yield from names.account_problems((*place, "pull", "accounts", number), account)
-    if registry.pull.organization and document.organization is None:
-        yield Problem(
-            place=(*place, "pull", "organization"),
-            message="the organization is let in, but not named; add 'organization: o-...' at the top",
-        )
     for prefix, rule in registry.upstreams.items():
         yield from _upstream((*place, "upstreams", prefix), prefix, rule, environment)
     yield from _number_of_rules(place, registry)
@@ -114,10 +137,29 @@ def _registry(document: Document, names: Names, name: str, registry: Registry, k
                 place=(*place, "upstreams", other),
                 message=f"the prefix {other!r} overlaps {one!r}; every upstream of a registry needs a prefix of its own",
             )
+    yield from _allow_lists((*place, "upstreams"), registry)
     if environment is not None:
         for layers in _templates(document, name, registry):
             yield from _template(layers, environment)
     yield from _replication(document, names, name, registry, known)
+
+
+def _allow_lists(place: Place, registry: Registry) -> Iterator[Problem]:
+    rules, given = [], []
+    for prefix, rule in registry.upstreams.items():
+        try:
+            rules.append(rule.cached(prefix))
+            given.append(rule)
+        except UserError:
+            continue  # It is a problem of its own already.
+    try:
+        CacheMapping(registry="registry.example", rules=tuple(rules))
+        check_limits(
+            Importable(prefix=cached.repository_prefix, allow=cached.allow, known_only=rule.known_repositories_only)
+            for cached, rule in zip(rules, given, strict=True)
+        )
+    except UserError as error:
+        yield Problem(place=place, message=str(error))
 
 
 def _number_of_rules(place: Place, registry: Registry) -> Iterator[Problem]:
@@ -130,7 +172,7 @@ def _number_of_rules(place: Place, registry: Registry) -> Iterator[Problem]:
         )
 
 
-def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Environment | None) -> Iterator[Problem]:
+def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: EcrRegistry | None) -> Iterator[Problem]:
     try:
         cached: CachedUpstream = rule.cached(prefix)
     except UserError as error:
@@ -146,7 +188,7 @@ def _upstream(place: Place, prefix: str, rule: UpstreamRule, environment: Enviro
             yield from _secret((*place, key), given, environment, named=key == "credentials")
 
 
-def _secret(place: Place, given: str, environment: Environment, *, named: bool) -> Iterator[Problem]:
+def _secret(place: Place, given: str, environment: EcrRegistry, *, named: bool) -> Iterator[Problem]:
     try:
         if named and not given.startswith("arn:"):
             secrets.check_name(given)
@@ -189,7 +231,7 @@ def _given(layers: list[Layer], field: str) -> tuple[Place, Any]:
     return (), Template.model_fields[field].get_default(call_default_factory=True)
 
 
-def _template(layers: list[Layer], environment: Environment) -> Iterator[Problem]:
+def _template(layers: list[Layer], environment: EcrRegistry) -> Iterator[Problem]:
     at_key, key = _given(layers, "kms_key")
     at_type, encryption = _given(layers, "encryption_type")
     if encryption == DSSE:
@@ -223,7 +265,11 @@ def _exclusions(layers: list[Layer]) -> Iterator[Problem]:
 def _replication(document: Document, names: Names, name: str, registry: Registry, known: set[str]) -> Iterator[Problem]:
     place: Place = ("registries", name, "replicateTo")
     if registry.replicate_to and not registry.upstreams:
-        yield Problem(place=place, message="no upstreams are given, and replicas themselves are not replicated on")
+        yield Problem(
+            place=place,
+            message="no upstreams are given, and replicas themselves are not replicated on",
+            follows_from=(("registries", name, "upstreams"),),
+        )
     if len(registry.replicate_to) > quotas.REPLICATION_DESTINATIONS.value:
         yield Problem(
             place=place,
@@ -268,7 +314,7 @@ def _unknown_registry(place: Place, given: str, known: Iterable[str]) -> Problem
 
 
 def _one_per_environment(document: Document, names: Names) -> Iterator[Problem]:
-    first: dict[Environment, str] = {}
+    first: dict[EcrRegistry, str] = {}
     for name in sorted(document.registries):
         environment = names.environment(document.registries[name])
         if environment is None:
@@ -315,3 +361,9 @@ def _cluster(document: Document, names: Names, name: str, cluster: Cluster, know
     twice = sorted({nodes.role for nodes in cluster.nodes if [n.role for n in cluster.nodes].count(nodes.role) > 1})
     for role in twice:
         yield Problem(place=(*place, "nodes"), message=f"the role {role!r} is given twice")
+    if cluster.rewrite is not None and has_no_admission(cluster):
+        yield Problem(
+            place=(*place, "rewrite"),
+            message="tasks of ECS pass no admission, so no policy can rewrite their images; leave it out, and write the images "
+            "with the cache's host (ecr-pull-through image) or use the aspect RewriteImages",
+        )

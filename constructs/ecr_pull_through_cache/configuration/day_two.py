@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..ecr.registry import EcrRegistry
 from ..errors import UserError
-from ..images import ROOT, CacheMapping, EcrHost, listed_images, why_not_importable
+from ..images import ROOT, CacheMapping, listed_images, why_not_importable
 from .checks import Names
 from .models import Document, Registry, Warm
-from .plan import Environment
 from .source import Place, Problem
 
 
@@ -70,10 +70,14 @@ def _needs_upstreams(place: Place, registry: Registry) -> Iterator[Problem]:
     if not any(rule.mode == "pull-through" for rule in registry.upstreams.values()):
         for key, given in (("warm", registry.warm), ("emptyOnDelete", registry.empty_on_delete)):
             if given:
-                yield Problem(place=(*place, key), message="no upstreams are pulled through here; leave it out")
+                yield Problem(
+                    place=(*place, key),
+                    message="no upstreams are pulled through here; leave it out",
+                    follows_from=((*place, "upstreams"),),
+                )
 
 
-def _same_region(place: Place, registry: Registry, environment: Environment) -> Iterator[Problem]:
+def _same_region(place: Place, registry: Registry, environment: EcrRegistry) -> Iterator[Problem]:
     for key in ("warm", "backfill", "dashboard"):
         part = getattr(registry, key)
         topic = part.alarm_topic if part else None
@@ -90,7 +94,7 @@ def _same_region(place: Place, registry: Registry, environment: Environment) -> 
         )
 
 
-def _images(place: Place, registry: Registry, environment: Environment, folder: Path) -> Iterator[Problem]:
+def _images(place: Place, registry: Registry, environment: EcrRegistry, folder: Path) -> Iterator[Problem]:
     warm = registry.warm
     if warm is None:
         return
@@ -106,14 +110,16 @@ def _images(place: Place, registry: Registry, environment: Environment, folder: 
         reason = why_not_importable(image, mapping)
         if reason is not None:
             yield Problem(
-                place=(*place, "imagesFile") if warm.images_file else (*place, "images", number), message=reason
+                place=(*place, "imagesFile") if warm.images_file else (*place, "images", number),
+                message=reason,
+                follows_from=((*place[:-1], "upstreams"),),
             )
 
 
-def _mapping(registry: Registry, environment: Environment) -> CacheMapping | None:
-    """What is cached here, ``None`` where a rule is wrong in itself, which is said elsewhere."""
+def _mapping(registry: Registry, environment: EcrRegistry) -> CacheMapping | None:
+    """The mapping of the registry, ``None`` where a rule is wrong in itself, which is said elsewhere."""
     try:
         rules = [rule.cached(prefix) for prefix, rule in registry.upstreams.items() if rule.mode == "pull-through"]
+        return CacheMapping.of(environment.host, rules)
     except UserError:
         return None
-    return CacheMapping.of(EcrHost.of(environment.account, environment.region).host, rules)

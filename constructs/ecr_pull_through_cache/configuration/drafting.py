@@ -311,7 +311,9 @@ class _Writer:
                 yield f"        kind: {_scalar(kind)}"
         else:
             yield "    nodes: [] # the policy is made and not attached; list your node roles: - role: NAME"
-        if self._draft.rewrite:
+        # Tasks of ECS pass no admission, so nothing could rewrite their images.
+        only_ecs = bool(cluster.roles) and set(cluster.roles.values()) == {"ecs"}
+        if self._draft.rewrite and not only_ecs:
             yield "    rewrite:"
             yield f"      form: {_scalar(self._draft.rewrite)} # the policy that sends the images of Pods to the cache"
             yield "      failurePolicy: Ignore # Pods start with the image as written while the policy cannot be asked"

@@ -8,11 +8,34 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from ..admission import PolicyForm
+from ..ecr import templates
 from ..ecr.lifecycle import EXPIRE_BY_LAST_PULL, LifecyclePolicy, LifecycleRule
 from ..ecr.template_rules import check_tags
-from ..ecr.templates import MOST_EXCLUSIONS, check_exclusion
 from ..errors import UserError
-from ..images import ROOT, CachedUpstream, Credentials, PinnedByDigest, Upstream, check_platform, check_prefix
+from ..images import (
+    ROOT,
+    CachedUpstream,
+    Credentials,
+    PinnedByDigest,
+    Upstream,
+    check_allowed,
+    check_platform,
+    check_prefix,
+)
+from .patterns import (
+    AccountNumber,
+    AddressRange,
+    KeyArn,
+    Name,
+    OrganizationId,
+    RoleName,
+    RouteTableId,
+    Schedule,
+    SubnetId,
+    TopicArn,
+    VpcId,
+)
 
 
 class Model(BaseModel):
@@ -25,7 +48,7 @@ class Model(BaseModel):
 
 
 class NodeKind(StrEnum):
-    """What runs the pods, or tasks, that pull."""
+    """Kinds of compute whose role pulls. Each but the self-managed one has a role that a certain AWS service assumes."""
 
     MANAGED_NODE_GROUP = "managed-node-group"
     KARPENTER = "karpenter"
@@ -33,14 +56,6 @@ class NodeKind(StrEnum):
     FARGATE = "fargate"
     SELF_MANAGED = "self-managed"
     ECS = "ecs"
-
-
-class PolicyForm(StrEnum):
-    """How images are rewritten at admission."""
-
-    CLUSTER_POLICY = "cluster-policy"
-    MUTATING_POLICY = "mutating-policy"
-    MUTATING_ADMISSION_POLICY = "mutating-admission-policy"
 
 
 def _text_of_digits(value: Any) -> Any:
@@ -53,28 +68,7 @@ def _upstream_from_host(value: Any) -> Any:
     return {"upstream": value} if isinstance(value, str) else value
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 AccountName = Annotated[str, BeforeValidator(_text_of_digits)]
-# Not \w: it would allow letters that IAM does not, and takes pydantic twenty times as long to compile.
-RoleName = Annotated[
-    str, Field(pattern=r"^[a-zA-Z0-9_+=,.@-]{1,64}$", description="Name of an IAM role, without its path.")
-]
-KeyArn = Annotated[
-    str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", description="ARN of a KMS key.")
-]
-TopicArn = Annotated[
-    str,
-    Field(
-        pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="ARN of an SNS topic."
-    ),
-]
-Schedule = Annotated[
-    str,
-    Field(
-        pattern=r"^(rate\([1-9][0-9]* (hours?|days?)\)|cron\(\S+( \S+){5}\))$",
-        description="An expression of EventBridge Scheduler, at most every hour.",
-    ),
-]
 Platform = Annotated[str, AfterValidator(check_platform)]
 Tags = Annotated[dict[str, str], AfterValidator(check_tags)]
 SecretName = Annotated[
@@ -122,33 +116,48 @@ class Lifecycle(Model):
         return LifecyclePolicy([LifecycleRule.from_json(rule) for rule in self.rules or ()])
 
 
-class Template(Model):
-    """What repositories are created with."""
+ExclusionFilter = Annotated[str, AfterValidator(templates.check_exclusion)]
 
-    image_tag_mutability: Literal["MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] = Field(
-        "MUTABLE", description="Whether tags may move. ECR refreshes cached tags by moving them."
+
+class Template(Model):
+    """Settings of the repositories that ECR creates by itself."""
+
+    image_tag_mutability: templates.TagMutability = Field(
+        templates.DEFAULT_TAG_MUTABILITY, description="Whether tags may move. ECR refreshes cached tags by moving them."
     )
-    image_tag_mutability_exclusion_filters: tuple[Annotated[str, AfterValidator(check_exclusion)], ...] = Field(
+    image_tag_mutability_exclusion_filters: tuple[ExclusionFilter, ...] = Field(
         (),
-        max_length=MOST_EXCLUSIONS,
+        max_length=templates.MOST_EXCLUSIONS,
         description="Tag patterns that are the exception, for the ..._WITH_EXCLUSION settings.",
     )
-    encryption_type: Literal["AES256", "KMS", "KMS_DSSE"] | None = Field(
-        None, description="AES256 if left out, KMS where there is an kmsKey."
+    encryption_type: templates.EncryptionType | None = Field(
+        None, description="AES256 if left out, KMS where there is a kmsKey."
     )
     kms_key: KeyArn | None = Field(None, description="ARN of a key in the registry's account and Region.")
-    lifecycle_policy: Lifecycle | None = Field(None, description="Which images expire; none if left out.")
+    lifecycle_policy: Lifecycle | None = Field(
+        None, description="Images that expire or are archived; none if left out."
+    )
     resource_tags: Tags = Field(default_factory=dict, description="Tags of the repositories.")
 
     @model_validator(mode="after")
     def _goes_together(self) -> Template:
-        if self.encryption_type == "AES256" and self.kms_key:
-            raise UserError("an kmsKey is given with AES256; a key goes with KMS or KMS_DSSE")
-        if self.image_tag_mutability.endswith("_WITH_EXCLUSION") != bool(self.image_tag_mutability_exclusion_filters):
-            raise UserError(
-                "imageTagMutabilityExclusionFilters go with an imageTagMutability that ends in _WITH_EXCLUSION, and it with them"
-            )
+        _ = self.settings
         return self
+
+    @property
+    def settings(self) -> templates.TemplateSettings:
+        """The settings as the package knows them everywhere else.
+
+        :raises UserError: when they do not go together.
+        """
+        return templates.TemplateSettings(
+            image_tag_mutability=self.image_tag_mutability,
+            exclusion_filters=self.image_tag_mutability_exclusion_filters,
+            encryption_type=self.encryption_type,
+            kms_key=self.kms_key,
+            lifecycle=self.lifecycle_policy.policy() if self.lifecycle_policy else None,
+            resource_tags=self.resource_tags,
+        )
 
 
 class UpstreamRule(Model):
@@ -171,6 +180,16 @@ class UpstreamRule(Model):
         "pull-through",
         description="'push' where ECR cannot pull through: repositories get their settings, images are pushed by others.",
     )
+    allow: tuple[str, ...] = Field(
+        (),
+        description="Repositories that may be imported, by their path below what the prefix stands for: library/alpine, "
+        "bitnami/*. A * stands for any characters. All of them if left out.",
+    )
+    known_repositories_only: bool = Field(
+        False,
+        description="Whether nodes may import into existing repositories alone; the registry's owner creates them, for example "
+        "by warming.",
+    )
     template: Template | None = Field(None, description="Instead of the registry's template.")
 
     @classmethod
@@ -187,7 +206,12 @@ class UpstreamRule(Model):
     def _has_what_it_needs(self) -> UpstreamRule:
         known = Upstream.from_host(self.upstream)
         check_prefix(self.upstream_repository_prefix)
+        check_allowed(known, self.upstream_repository_prefix, self.allow)
         if self.mode == "push":
+            if self.allow or self.known_repositories_only:
+                raise UserError(
+                    "'allow' and 'knownRepositoriesOnly' are about imports, and nothing is imported by a push"
+                )
             return self
         if known.credentials is Credentials.REQUIRED and self.credentials is None:
             raise UserError(f"{self.upstream} needs credentials; add 'credentials' with the name of a secret")
@@ -203,14 +227,19 @@ class UpstreamRule(Model):
             upstream=Upstream.from_host(self.upstream),
             repository_prefix=prefix,
             upstream_repository_prefix=self.upstream_repository_prefix,
+            allow=self.allow,
         )
 
 
 class Pull(Model):
-    """Who may pull besides the accounts of the clusters in this file, which may anyway."""
+    """Other accounts that may pull. The accounts of the clusters in this file may pull without being listed."""
 
     accounts: tuple[AccountName, ...] = Field((), description="Accounts, by name or number.")
-    organization: bool = Field(False, description="Every account of the organization.")
+    organization: bool = Field(
+        False,
+        description="Every account of the organization, those of the clusters in this file among them: they are not listed "
+        "one by one.",
+    )
 
 
 class Warm(Model):
@@ -273,6 +302,12 @@ class Registry(Model):
     template: Template | None = Field(None, description="What repositories are created with; else defaults.template.")
     replicate_to: tuple[str, ...] = Field((), description="Names of the registries that cached images are copied to.")
     pull: Pull = Field(default_factory=Pull, description="Who may pull besides the clusters in this file.")
+    registry_policy_scope: Literal["V2"] | None = Field(
+        None,
+        description="V2: the registry policy lets other accounts pull too, from existing repositories as well. The registry's "
+        "account setting must be V2; `check` compares it and `check --fix` sets it. Not seen on AWS. Pulls are allowed by the "
+        "policy of each repository alone if left out.",
+    )
     scan_type: Literal["BASIC", "ENHANCED"] | None = Field(
         None, description="Scan images when they arrive; the registry's setting is left alone if left out."
     )
@@ -291,10 +326,14 @@ class Registry(Model):
 
 
 class Nodes(Model):
-    """What pulls, by its role."""
+    """A role that pulls."""
 
     role: RoleName
-    kind: NodeKind = Field(NodeKind.MANAGED_NODE_GROUP, description="What runs the pods or tasks.")
+    kind: NodeKind | None = Field(
+        None,
+        description="Kind of compute that has the role. `check` then compares the service that may assume the role; a cluster "
+        "of `ecs` alone has no admission. Not checked if left out.",
+    )
 
 
 class Rewrite(Model):
@@ -315,14 +354,10 @@ class Rewrite(Model):
 class Endpoints(Model):
     """The VPC that gets endpoints for ECR and its layers."""
 
-    vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
-    cidr: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+/[0-9]+$")] = Field(
-        description="Address range from where the endpoints are reached."
-    )
-    subnets: dict[str, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = Field(
-        min_length=1, description="One private subnet of each availability zone."
-    )
-    route_tables: dict[str, Annotated[str, Field(pattern=r"^rtb-[0-9a-f]{8,17}$")]] = Field(
+    vpc: VpcId
+    cidr: AddressRange = Field(description="Address range from where the endpoints are reached.")
+    subnets: dict[str, SubnetId] = Field(min_length=1, description="One private subnet of each availability zone.")
+    route_tables: dict[str, RouteTableId] = Field(
         min_length=1, description="The subnet's route table in each availability zone."
     )
 
@@ -367,13 +402,11 @@ class Defaults(Model):
 class Document(Model):
     """A configuration: registries, the clusters that pull from them, and names for accounts and Regions."""
 
-    accounts: dict[Name, Annotated[str, BeforeValidator(_text_of_digits), Field(pattern=r"^[0-9]{12}$")]] = Field(
+    accounts: dict[Name, Annotated[AccountNumber, BeforeValidator(_text_of_digits)]] = Field(
         default_factory=dict, description="Names for accounts."
     )
     regions: dict[Name, str] = Field(default_factory=dict, description="Names for Regions.")
-    organization: Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")] | None = Field(
-        None, description="Id of the AWS organisation, for pull.organization."
-    )
+    organization: OrganizationId | None = Field(None, description="Id of the AWS organisation, for pull.organization.")
     tags: Tags = Field(default_factory=dict, description="Tags of every stack.")
     defaults: Defaults = Field(default_factory=Defaults)
     registries: dict[Name, Registry] = Field(min_length=1, description="The registries, by a name of your own.")

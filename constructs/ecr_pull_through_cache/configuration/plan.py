@@ -1,4 +1,4 @@
-"""What follows from a configuration: for each registry and each cluster, both sides of everything."""
+"""The resolved configuration: for each registry and each cluster, both sides of everything."""
 
 from __future__ import annotations
 
@@ -6,28 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..ecr.registry import EcrRegistry
+from ..ecr.statements import Importable, Who
 from ..ecr.template_rules import PULL_THROUGH_CACHE, REPLICATION, cautions
-from ..images import ROOT, CachedUpstream, CacheMapping, EcrHost, PinnedByDigest, is_new_region, new_region
+from ..images import ROOT, CachedUpstream, CacheMapping, PinnedByDigest, is_new_region, new_region
 
 if TYPE_CHECKING:
-    from .models import Backfill, Dashboard, Endpoints, Nodes, Rewrite, Template, Warm
+    from .models import Cluster, Endpoints, Nodes, Registry, Rewrite, Template, UpstreamRule
 
 _SILENCE = "; 'acceptUnverified: true' silences this"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """An account in a Region.
-
-    :param account: 12 digits.
-    :param region: for example ``eu-west-1``.
-    """
-
-    account: str
-    region: str
-
-    def __str__(self) -> str:
-        return f"{self.account}/{self.region}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +22,33 @@ class CachePlan:
     """One repository prefix of a registry.
 
     :param cached: upstream and prefixes.
-    :param template: what its repositories are created with.
-    :param credentials: name or complete ARN of the secret.
-    :param recorded_credentials: complete ARN of the secret that the rule was created with, where it is another one.
-    :param role: name of the role for a private ECR upstream.
+    :param rule: its part of the configuration; that of the source, where the prefix holds replicas.
+    :param template: the settings of its repositories, with all defaults.
     """
 
     cached: CachedUpstream
+    rule: UpstreamRule
     template: Template
-    credentials: str | None = None
-    deployed_credentials: str | None = None
-    role: str | None = None
+
+    @property
+    def upstream_registry(self) -> EcrRegistry | None:
+        """The private ECR registry that is the upstream, ``None`` for another upstream."""
+        upstream = self.cached.upstream
+        if upstream.account is None or upstream.region is None:
+            return None
+        return EcrRegistry(account=upstream.account, region=upstream.region)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downstream:
+    """A registry whose upstream is this one.
+
+    :param account: its account.
+    :param upstream_repository_prefix: the part that it caches, ``ROOT`` for all.
+    """
+
+    account: str
+    upstream_repository_prefix: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,61 +56,76 @@ class RegistryPlan:
     """A private ECR registry.
 
     :param name: its name in the configuration.
-    :param environment: where it is.
-    :param pulled_through: what it pulls through, by repository prefix.
-    :param pushed: what others push into it, by repository prefix.
-    :param arrives: what is replicated into it and not pulled through, by repository prefix.
+    :param environment: its account and Region.
+    :param settings: its part of the configuration; the images of a file stand in ``warm.images``.
+    :param template: the settings of its repositories, with all defaults.
+    :param pulled_through: the upstreams that it pulls through, by repository prefix.
+    :param pushed: the upstreams whose images are pushed into it, by repository prefix.
+    :param replicated: the upstreams whose images are replicated into it and not pulled through, by repository prefix.
     :param sources: the registries that replicate into it.
-    :param replicate_to: where it replicates to.
-    :param template: what its repositories are created with.
-    :param pull_accounts: other accounts that pull from it.
-    :param import_accounts: those of them whose pulls may import.
-    :param organization: id of the organisation, all of which may pull and import.
-    :param scan_type: ``BASIC`` or ``ENHANCED``, or ``None`` to leave the setting alone.
-    :param warm: images that are imported before anybody pulls them, if any; the list that is given stands in ``images``.
-    :param backfill: how repositories that exist already get what their template says, if they do.
-    :param dashboard: the dashboard, if there is one.
-    :param empty_on_delete: whether cached images go when the stack is deleted.
-    :param accept_unverified: whether warnings about what AWS does not say of the Region are left out.
+    :param replicate_to: the registries that it replicates to.
+    :param pullers: the other accounts, or the organisation, that pull from it.
+    :param importers: those of them whose pulls may import.
+    :param members: accounts of clusters that pull because they belong to the organisation, and for no other reason.
+    :param downstreams: registries of the configuration whose upstream is this one.
     """
 
     name: str
-    environment: Environment
+    environment: EcrRegistry
+    settings: Registry
+    template: Template
     pulled_through: Mapping[str, CachePlan]
     pushed: Mapping[str, CachePlan]
     replicated: Mapping[str, CachePlan]
-    sources: tuple[Environment, ...]
-    replicate_to: tuple[Environment, ...]
-    template: Template
-    pull_accounts: tuple[str, ...] = ()
-    import_accounts: tuple[str, ...] = ()
-    organization: str | None = None
-    scan_type: str | None = None
-    warm: Warm | None = None
-    backfill: Backfill | None = None
-    dashboard: Dashboard | None = None
-    empty_on_delete: bool = False
-    accept_unverified: bool = False
+    sources: tuple[EcrRegistry, ...]
+    replicate_to: tuple[EcrRegistry, ...]
+    pullers: Who
+    importers: Who
+    members: tuple[str, ...] = ()
+    downstreams: tuple[Downstream, ...] = ()
+
+    @property
+    def stack_id(self) -> str:
+        """Id of its stack in the app."""
+        return f"registry-{self.name}"
+
+    @property
+    def stack_name(self) -> str:
+        """Name of its stack in CloudFormation."""
+        return _stack_name(self.stack_id)
 
     @property
     def host(self) -> str:
         """Host of the registry in image references."""
-        return EcrHost.of(self.environment.account, self.environment.region).host
+        return self.environment.host
+
+    @property
+    def held(self) -> Mapping[str, CachePlan]:
+        """Everything that the registry holds images of, by repository prefix."""
+        return {**self.pulled_through, **self.pushed, **self.replicated}
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Every repository prefix that the registry holds images under; ``ROOT`` alone where that is one."""
-        prefixes = sorted({*self.pulled_through, *self.pushed, *self.replicated})
-        return (ROOT,) if ROOT in prefixes else tuple(prefixes)
+        return (ROOT,) if ROOT in self.held else tuple(sorted(self.held))
+
+    @property
+    def importable(self) -> tuple[Importable, ...]:
+        """The images that pulls may import, by repository prefix."""
+        return tuple(
+            Importable(prefix=prefix, allow=cache.cached.allow, known_only=cache.rule.known_repositories_only)
+            for prefix, cache in sorted(self.pulled_through.items())
+        )
 
     @property
     def has_day_two(self) -> bool:
         """Whether anything runs in the registry's account besides ECR itself."""
-        return bool(self.warm or self.backfill or self.dashboard or self.empty_on_delete)
+        settings = self.settings
+        return bool(settings.warm or settings.backfill or settings.dashboard or settings.empty_on_delete)
 
     @property
     def mapping(self) -> CacheMapping:
-        """What images become that the registry pulls through itself."""
+        """The mapping of the images that the registry pulls through itself."""
         return CacheMapping(
             registry=self.host,
             rules=tuple(self.pulled_through[prefix].cached for prefix in sorted(self.pulled_through)),
@@ -115,10 +133,11 @@ class RegistryPlan:
 
     @property
     def warnings(self) -> Mapping[str, str]:
-        """What its owner should know, by a stable id."""
+        """Messages for its owner, by a stable id."""
         region = self.environment.region
-        found = {} if self.accept_unverified else self._unverified
-        if is_new_region(region) and not self.accept_unverified:
+        accepted = self.settings.accept_unverified
+        found = {} if accepted else self._unverified
+        if is_new_region(region) and not accepted:
             found["newRegion"] = f"the registry {self.name}: {new_region(region)}{_SILENCE}"
         arrives = {REPLICATION} if self.sources else set()
         created = {
@@ -126,11 +145,9 @@ class RegistryPlan:
             **{prefix: (plan, {REPLICATION}) for prefix, plan in self.replicated.items()},
         }
         for prefix, (plan, created_by) in created.items():
-            lifecycle = plan.template.lifecycle_policy
+            settings = plan.template.settings
             for name, text in cautions(
-                mutability=plan.template.image_tag_mutability,
-                lifecycle=lifecycle.policy() if lifecycle else None,
-                created_by=created_by,
+                mutability=settings.image_tag_mutability, lifecycle=settings.lifecycle, created_by=created_by
             ).items():
                 found.setdefault(name, f"the registry {self.name}, prefix {prefix}: {text}")
         return found
@@ -154,29 +171,53 @@ class ClusterPlan:
     """A cluster.
 
     :param name: its name in the configuration.
-    :param environment: where it is.
-    :param registry: what it pulls from.
-    :param nodes: the roles that pull.
-    :param imports: whether its pulls may import.
-    :param prepopulated: whether what runs here is brought to the registry before.
-    :param rewrite: how images are rewritten at admission, if at all.
-    :param endpoints: the VPC that gets endpoints, if any.
+    :param environment: its account and Region.
+    :param registry: the registry it pulls from.
+    :param settings: its part of the configuration.
+    :param rewrite: how images are rewritten at admission, with all defaults; ``None`` if not at all.
     """
 
     name: str
-    environment: Environment
+    environment: EcrRegistry
     registry: RegistryPlan
-    nodes: tuple[Nodes, ...]
-    imports: bool
-    prepopulated: bool
+    settings: Cluster
     rewrite: Rewrite | None
-    endpoints: Endpoints | None
+
+    @property
+    def stack_id(self) -> str:
+        """Id of its stack in the app."""
+        return f"cluster-{self.name}"
+
+    @property
+    def stack_name(self) -> str:
+        """Name of its stack in CloudFormation."""
+        return _stack_name(self.stack_id)
+
+    @property
+    def nodes(self) -> tuple[Nodes, ...]:
+        """The roles that pull, by name."""
+        return tuple(sorted(self.settings.nodes, key=lambda nodes: nodes.role))
+
+    @property
+    def imports(self) -> bool:
+        """Whether its pulls may import."""
+        return self.settings.import_
+
+    @property
+    def prepopulated(self) -> bool:
+        """Whether the images that run here are brought to the registry beforehand."""
+        return self.settings.prepopulated
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """The VPC that gets endpoints, if any."""
+        return self.settings.endpoints
 
     @property
     def mapping(self) -> CacheMapping:
-        """What images become for this cluster.
+        """The mapping of images for this cluster.
 
-        What a registry does not pull through itself is rewritten only for a cluster that is said to be pre-populated.
+        Images that a registry does not pull through itself are rewritten only for a cluster that is said to be pre-populated.
         """
         held = {**self.registry.pushed, **self.registry.replicated}
         imported = self.registry.pulled_through
@@ -191,10 +232,10 @@ class ClusterPlan:
 
     @property
     def warnings(self) -> Mapping[str, str]:
-        """What its owner should know, by a stable id."""
+        """Messages for its owner, by a stable id."""
         found = {}
         region = self.environment.region
-        if is_new_region(region) and not self.registry.accept_unverified:
+        if is_new_region(region) and not self.registry.settings.accept_unverified:
             found["newRegion"] = f"the cluster {self.name}: {new_region(region)}"
         held = {**self.registry.pushed, **self.registry.replicated}
         if held and not self.prepopulated:
@@ -209,6 +250,10 @@ class ClusterPlan:
                 "by digest; bring images to the cache by tag first (ecr-pull-through warm) and set 'prepopulated: true'"
             )
         return found
+
+
+def _stack_name(stack_id: str) -> str:
+    return f"ecr-pull-through-{stack_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,12 @@ class Problem:
 
     :param place: where.
     :param message: what was given and what is allowed.
+    :param follows_from: other places whose values make it wrong. Default: none.
     """
 
     place: Place
     message: str
+    follows_from: tuple[Place, ...] = ()
 
 
 class ConfigurationError(UserError):
@@ -38,11 +40,13 @@ class Source:
     :param name: name of the file, as errors give it.
     :param data: the document.
     :param lines: line of each key and list item, from 1.
+    :param problems: mistakes of its form, such as a key that is given twice.
     """
 
     name: str
     data: Any
     lines: dict[Place, int]
+    problems: tuple[Problem, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -53,7 +57,7 @@ class Source:
     def read(cls, path: Path) -> Source:
         """Read a file.
 
-        :raises ConfigurationError: when it cannot be read, is no YAML, or gives a key twice.
+        :raises ConfigurationError: when it cannot be read or is no YAML.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -67,7 +71,7 @@ class Source:
         """Read a text.
 
         :param name: what errors call it.
-        :raises ConfigurationError: when it is no YAML, gives a key twice, or has an alias for what the alias is part of.
+        :raises ConfigurationError: when it is no YAML, or has an alias for what the alias is part of.
         """
         try:
             node, data = _load(text)
@@ -78,15 +82,17 @@ class Source:
             raise ConfigurationError(f"{name}{at}: this is not YAML: {what}") from None
         lines: dict[Place, int] = {}
         problems: list[Problem] = []
+        endlessly = False
         for place, line, endless in _walk(node, ()):
             if place in lines:
                 problems.append(Problem(place=place, message=f"is given twice, first in line {lines[place]}"))
             else:
                 lines[place] = line
             if endless:
+                endlessly = True
                 problems.append(Problem(place=place, message="is an alias for what it is itself part of; write it out"))
-        source = cls(name, data, lines)
-        if problems:
+        source = cls(name, data, lines, tuple(problems))
+        if endlessly:
             raise source.error(problems)
         return source
 

@@ -76,9 +76,9 @@ def rows(configuration: Configuration) -> tuple[Row, ...]:
 def _row(plan: RegistryPlan, replicates_to: tuple[str, ...], clusters: Iterable[ClusterPlan]) -> Row:
     here = sorted((cluster for cluster in clusters if cluster.registry.name == plan.name), key=lambda c: c.name)
     named = {cluster.environment.account for cluster in here}
-    others = [f"account {account}" for account in plan.pull_accounts if account not in named]
-    if plan.organization:
-        others.append(f"all of {plan.organization}")
+    others = [f"account {account}" for account in plan.pullers.accounts if account not in named]
+    if plan.pullers.organization:
+        others.append(f"all of {plan.pullers.organization}")
     return Row(
         name=plan.name,
         place=f"{plan.environment.account} · {plan.environment.region}",

@@ -99,7 +99,7 @@ def registry_import(
     """
     return [
         statement
-        for actions, resources in _imports(registry, caches, tags=tags)
+        for actions, resources in import_parts(registry, caches, tags=tags)
         for statement in who.statements(registry, actions, resources=resources)
     ]
 
@@ -145,6 +145,22 @@ class Importable:
         return [registry.arn_for_repositories(self.prefix, name=name) for name in self.allow or ("*",)]
 
 
+def check_limits(caches: Iterable[Importable]) -> None:
+    """Refuse limits that a rule without a prefix makes void: its repositories are all of the registry's to IAM.
+
+    :param caches: the images that may be imported.
+    :raises UserError: when the limit of a prefix would not hold.
+    """
+    listed = list(caches)
+    limited = [cache.prefix for cache in listed if cache.is_limited and cache.prefix != ROOT]
+    everything = [cache for cache in listed if cache.prefix == ROOT]
+    if limited and everything and not everything[0].allow:
+        raise UserError(
+            f"the limits under {', '.join(limited)} do not hold beside an upstream under {ROOT}, whose repositories are to IAM "
+            f"all of the registry's; give that upstream a prefix, or an allow list"
+        )
+
+
 def node_pull(
     registry: EcrRegistry, caches: Sequence[Importable], *, imports: bool = True, tags: bool = False
 ) -> list[Statement]:
@@ -170,15 +186,20 @@ def node_pull(
     names = ("ImportNewImages", "ImportNewImagesOfKnownRepositories")
     allowed = [
         {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": resources}
-        for name, (actions, resources) in zip(names, _imports(registry, caches, tags=tags), strict=False)
+        for name, (actions, resources) in zip(names, import_parts(registry, caches, tags=tags), strict=False)
     ]
     return [*statements, *allowed, *_denied(registry, caches)]
 
 
-def _imports(
+def import_parts(
     registry: EcrRegistry, caches: Iterable[Importable], *, tags: bool
 ) -> list[tuple[tuple[str, ...], list[str]]]:
-    """Actions and resources of an import: repositories that may be created, then those that must exist."""
+    """Actions of an import and their resources: the repositories that may be created, then those that must exist.
+
+    :param registry: the registry.
+    :param caches: the images that may be imported.
+    :param tags: whether a creation template sets resource tags.
+    """
     listed = list(caches)
     create = (*permissions.IMPORT, *(permissions.TAG if tags else ()))
     found = []

@@ -16,7 +16,16 @@ from .hosts import (
     partition_of,
 )
 from .importable import check_platform, listed_images, why_not_importable
-from .mapping import CachedUpstream, CacheMapping, Decision, PinnedByDigest, Reason, Substitution, canonical
+from .mapping import (
+    CachedUpstream,
+    CacheMapping,
+    Decision,
+    PinnedByDigest,
+    Reason,
+    Substitution,
+    canonical,
+    check_allowed,
+)
 from .patterns import ImagePattern
 from .placeholders import PLACEHOLDERS, is_placeholder
 from .prefixes import ROOT, check_prefix, overlaps
@@ -55,6 +64,7 @@ __all__ = [
     "Upstream",
     "canonical",
     "check_parts",
+    "check_allowed",
     "check_platform",
     "check_prefix",
     "check_registry_host",

@@ -42,6 +42,8 @@ def why_not_importable(image: str, mapping: CacheMapping) -> str | None:
     if reason is Reason.ALREADY_CACHED and mapping.upstream_of(image) is None:
         known = ", ".join(rule.repository_prefix for rule in mapping.rules)
         return f"{image!r} lies below no prefix that is cached here; there are {known}"
+    if reason is Reason.NOT_ALLOWED:
+        return f"{image!r} is not an image that the allow list of its upstream names; add its repository under 'allow'"
     if reason is Reason.REPLICA_ONLY:
         return f"{image!r} cannot be imported into a registry that holds replicas only; import it where they come from"
     if reference.digest and not reference.tag:

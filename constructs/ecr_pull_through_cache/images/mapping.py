@@ -46,6 +46,7 @@ class Reason(Enum):
     EXCLUDED = "a pattern of 'exclude' names it"
     NOT_SELECTED = "no pattern of 'only' names it"
     NAME_TOO_LONG = f"its name in the cache would have more than {LONGEST_REPOSITORY} characters"
+    NOT_ALLOWED = "the allow list of its upstream does not name it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +56,16 @@ class CachedUpstream:
     :param upstream: the upstream registry.
     :param repository_prefix: ECR's repository prefix, 2 to 30 characters, or ``ROOT`` for none.
     :param upstream_repository_prefix: the part of the upstream that the prefix stands for, or ``ROOT`` for all of it.
-    :raises UserError: when a prefix is not one that ECR accepts, or ``ROOT`` stands for a part of the upstream.
+    :param allow: repositories that may be imported, by their path below that part; ``*`` stands for any characters.
+        Default: all of them.
+    :raises UserError: when a prefix is not one that ECR accepts, ``ROOT`` stands for a part of the upstream, or ``allow`` names
+        no repository.
     """
 
     upstream: Upstream
     repository_prefix: str
     upstream_repository_prefix: str = ROOT
+    allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "repository_prefix", check_prefix(self.repository_prefix))
@@ -71,6 +76,7 @@ class CachedUpstream:
                 f"the part {self.upstream_repository_prefix!r} of {self.upstream.url} is given with the repository prefix "
                 f"{ROOT}; ECR takes a part of an upstream only with a repository prefix of 2 to 30 characters, so choose one"
             )
+        check_allowed(self.upstream, self.upstream_repository_prefix, self.allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,8 @@ class CacheMapping:
     :param aliases: further hosts of the same registry; found by themselves for ECR's usual hosts.
     :param exclude: patterns of upstream images that keep their upstream; see :class:`ImagePattern`. Default: none.
     :param only: patterns of the upstream images that go to the cache; all others keep their upstream. Default: all.
-    :raises UserError: when a pattern is none, or the registry is not the host of one.
+    :raises UserError: when a pattern is none, the registry is not the host of one, or an allow list is for a part of what
+        another rule caches.
     """
 
     registry: str
@@ -138,6 +145,7 @@ class CacheMapping:
     def __post_init__(self) -> None:
         check_registry_host(self.registry)
         expression_of((*self.exclude, *self.only))
+        _check_nesting(self.rules)
 
     @classmethod
     def of(
@@ -214,6 +222,8 @@ class CacheMapping:
             return Reason.EXCLUDED
         if self._selected is not None and not self._selected.fullmatch(name):
             return Reason.NOT_SELECTED
+        if self._allowed is not None and not self._allowed.fullmatch(name):
+            return Reason.NOT_ALLOWED
         if self.replica_only:
             return Reason.REPLICA_ONLY
         if reference.digest and self.pinned_by_digest is PinnedByDigest.LEAVE:
@@ -231,6 +241,24 @@ class CacheMapping:
     @cached_property
     def _excluded(self) -> re.Pattern[str] | None:
         return re.compile(expression_of(self.exclude), re.ASCII) if self.exclude else None
+
+    @cached_property
+    def allowed(self) -> str | None:
+        """One regular expression for the references whose import is allowed, ``None`` where no rule has an allow list.
+
+        It is about references by their upstream's first host, as ``exclude`` and ``only`` are.
+        """
+        if not any(rule.allow for rule in self.rules):
+            return None
+        return expression_of(
+            f"{rule.upstream.host}/{_directory(rule.upstream_repository_prefix)}{path}"
+            for rule in self.rules
+            for path in rule.allow or ("*",)
+        )
+
+    @cached_property
+    def _allowed(self) -> re.Pattern[str] | None:
+        return re.compile(self.allowed, re.ASCII) if self.allowed is not None else None
 
     @cached_property
     def _selected(self) -> re.Pattern[str] | None:
@@ -280,3 +308,40 @@ def _canonical(reference: ImageReference) -> ImageReference:
 
 def _directory(prefix: str) -> str:
     return "" if prefix == ROOT else f"{prefix}/"
+
+
+_ALLOWED = re.compile(r"[a-z0-9._/*-]{1,255}", re.ASCII)
+
+
+def check_allowed(upstream: Upstream, upstream_repository_prefix: str, allow: Iterable[str]) -> None:
+    """Refuse an allow list that names no repositories of an upstream.
+
+    :param upstream: the upstream registry.
+    :param upstream_repository_prefix: the part of it that is cached, or ``ROOT``.
+    :param allow: paths below that part; ``*`` stands for any characters.
+    :raises UserError: when one of them is not a path.
+    """
+    for path in allow:
+        if not _ALLOWED.fullmatch(path) or path.startswith("/") or path.endswith("/") or "//" in path:
+            raise UserError(
+                f"{path!r} in the allow list is not the path of repositories; it has neither registry nor tag, and '*' stands "
+                "for any characters: library/alpine, bitnami/*"
+            )
+        if set(path) == {"*"}:
+            raise UserError("'*' in the allow list allows everything; leave 'allow' out")
+        if upstream.is_docker_hub and upstream_repository_prefix == ROOT and "/" not in path and "*" not in path:
+            raise UserError(f"{path!r} in the allow list is no repository of Docker Hub; write 'library/{path}'")
+
+
+def _check_nesting(rules: Iterable[CachedUpstream]) -> None:
+    """Refuse an allow list for a part of what another rule caches: what the one leaves out, the other would bring."""
+    listed = list(rules)
+    for rule in (rule for rule in listed if rule.allow):
+        part = _directory(rule.upstream_repository_prefix)
+        for other in listed:
+            above = _directory(other.upstream_repository_prefix)
+            if other is not rule and other.upstream == rule.upstream and part.startswith(above):
+                raise UserError(
+                    f"the allow list under {rule.repository_prefix!r} is for a part of {rule.upstream.host} that "
+                    f"{other.repository_prefix!r} caches too; give both one prefix with one allow list"
+                )

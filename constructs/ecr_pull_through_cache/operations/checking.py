@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..ecr import quotas, secrets
+from ..ecr import quotas, secrets, settings
+from ..ecr.registry import EcrRegistry
+from ..ecr.templates import TemplateSettings
 from ..errors import UserError
 from ..images import ROOT
 from .aws import AwsError, SignedOut, call, paginate, to_aws_error
 from .backfilling import Backfiller, Change, Failed, template_of
+from .expected import ExpectedMember, ExpectedNodes, ExpectedRegistry, ExpectedRule, ExpectedTemplate, Permission
 from .parallel import THREADS, in_order
-from .policies import allows, same
+from .policies import allows, same, statements_of
 
 _DEPLOY = "deploy the stack of its registry"
 _ROLE = (
@@ -29,105 +32,16 @@ _NEARLY = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpectedRule:
-    """A pull through cache rule as it should be.
-
-    :param prefix: its repository prefix.
-    :param upstream_url: URL of its upstream registry.
-    :param upstream_prefix: the part of the upstream, ``ROOT`` for all.
-    :param credentials: name or complete ARN of its secret, ``None`` for none.
-    :param role: ARN of the role that ECR assumes for the upstream; ``None`` where it is made by the stack, or none is needed.
-    """
-
-    prefix: str
-    upstream_url: str
-    upstream_prefix: str = "ROOT"
-    credentials: str | None = None
-    role: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedTemplate:
-    """A repository creation template as it should be.
-
-    :param applied_for: what creates the repositories: ``PULL_THROUGH_CACHE``, ``REPLICATION``, ``CREATE_ON_PUSH``.
-    :param mutability: the tag mutability.
-    :param exclusions: patterns of tags that are the exception.
-    :param encryption: ``AES256``, ``KMS`` or ``KMS_DSSE``.
-    :param key: ARN of the customer managed key, if there is one.
-    :param lifecycle: the lifecycle policy, if there is one.
-    :param policy: the repository policy, if there is one.
-    :param tags: tags of the repositories.
-    """
-
-    applied_for: frozenset[str]
-    mutability: str = "MUTABLE"
-    exclusions: frozenset[str] = frozenset()
-    encryption: str = "AES256"
-    key: str | None = None
-    lifecycle: Mapping[str, Any] | None = None
-    policy: Mapping[str, Any] | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedRegistry:
-    """A registry as it should be.
-
-    :param name: its name in the configuration.
-    :param account: its account.
-    :param region: its Region.
-    :param rules: its pull through cache rules.
-    :param templates: the repository creation template of each prefix.
-    :param replicate_to: accounts and Regions that it replicates to.
-    :param replicated_prefixes: prefixes of the repositories that are replicated; ``ROOT`` for all.
-    :param registry_policy: what the registry policy allows, statement by statement; others may stand beside it.
-    :param scanning: ``BASIC`` or ``ENHANCED``; ``None`` where the setting is left alone.
-    """
-
-    name: str
-    account: str
-    region: str
-    rules: tuple[ExpectedRule, ...] = ()
-    templates: Mapping[str, ExpectedTemplate] = field(default_factory=dict)
-    replicate_to: frozenset[tuple[str, str]] = frozenset()
-    replicated_prefixes: frozenset[str] = frozenset()
-    registry_policy: tuple[Mapping[str, Any], ...] = ()
-    scanning: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedNodes:
-    """What a role may do that pulls for a cluster.
-
-    :param cluster: name of the cluster.
-    :param account: account of the role.
-    :param region: the cluster's Region.
-    :param role: name of the role, without its path.
-    :param allowed: actions that it may do.
-    :param denied: actions that it may not do.
-    :param resources: ARNs of a repository under each prefix.
-    """
-
-    cluster: str
-    account: str
-    region: str
-    role: str
-    allowed: tuple[str, ...]
-    denied: tuple[str, ...]
-    resources: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that is not as it should be.
+    """A difference between what is deployed and what should be.
 
     :param registry: name of the registry, or of the cluster.
     :param subject: what it is about: ``rule docker-hub``.
     :param problem: what is wrong, and what to do.
     :param credential_arn: the secret to give the rule by the API, where that mends it.
     :param custom_role_arn: the role to give the rule by the API, where that mends it.
-    :param notice: whether it is only to be known, and no difference.
+    :param account_setting: name and value of the account setting to put by the API, where that mends it.
+    :param notice: whether it is information, and no difference.
     """
 
     registry: str
@@ -135,6 +49,7 @@ class Finding:
     problem: str
     credential_arn: str | None = None
     custom_role_arn: str | None = None
+    account_setting: tuple[str, str] | None = None
     notice: bool = False
 
     @property
@@ -144,7 +59,10 @@ class Finding:
 
     @property
     def given(self) -> dict[str, str]:
-        """What the API is to give the rule, by ECR's own names; nothing where that mends nothing."""
+        """Arguments of the call that mends it, by ECR's own names; empty where no call does."""
+        if self.account_setting is not None:
+            name, value = self.account_setting
+            return {"name": name, "value": value}
         arns = {"credentialArn": self.credential_arn, "customRoleArn": self.custom_role_arn}
         return {name: arn for name, arn in arns.items() if arn is not None}
 
@@ -173,7 +91,14 @@ class Checker:
         :param on_error: called for each part that cannot be looked at, and then the others are; it raises if left out.
         :raises AwsError: when AWS cannot be asked, and nothing is called instead.
         """
-        parts = (self._rules, self._templates, self._registry_policy, self._replication, self._scanning)
+        parts = (
+            self._rules,
+            self._templates,
+            self._registry_policy,
+            self._replication,
+            self._scanning,
+            self._account_settings,
+        )
         found: list[Finding] = []
         for part in parts:
             try:
@@ -209,8 +134,8 @@ class Checker:
                 prefix = template_of(step.repository, {p: p for p in prefixes})
                 differing[prefix][step.what] += 1
                 names[prefix].add(step.repository)
-        for prefix, settings in sorted(differing.items()):
-            what = ", ".join(f"{setting} of {count}" for setting, count in sorted(settings.items()))
+        for prefix, counts in sorted(differing.items()):
+            what = ", ".join(f"{setting} of {count}" for setting, count in sorted(counts.items()))
             example = min(names[prefix])
             yield Finding(
                 registry=expected.name,
@@ -289,14 +214,21 @@ class Checker:
                 yield image.get("lastRecordedPullTime"), image["imagePushedAt"]
 
     def fix(self, finding: Finding) -> None:
-        """Give a rule another secret or role, which CloudFormation cannot do: all properties of a rule are create-only.
+        """Make a change that only the API can make.
 
-        Whoever gives a role needs ``iam:PassRole`` for it.
+        A rule gets another secret or role: all properties of a rule are create-only for CloudFormation. Giving a role needs
+        ``iam:PassRole`` for it. An account setting gets its value: CloudFormation has no resource for one, and a custom resource
+        would have to guess at its deletion which value the other users of the registry need.
 
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UpdatePullThroughCacheRule.html
+        https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutAccountSetting.html
 
+        :param finding: what to mend.
         :raises AwsError: when ECR refuses.
         """
+        if finding.account_setting is not None:
+            call(self._ecr, "put_account_setting", **finding.given)
+            return
         call(self._ecr, "update_pull_through_cache_rule", ecrRepositoryPrefix=finding.prefix, **finding.given)
 
     def _rules(self, expected: ExpectedRegistry) -> Iterator[Finding]:
@@ -396,17 +328,17 @@ class Checker:
     def _replication(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         answer = call(self._ecr, "describe_registry")
         rules = answer.get("replicationConfiguration", {}).get("rules", [])
-        there: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
+        there: dict[EcrRegistry, list[set[str]]] = defaultdict(list)
         for rule in rules:
             for to in rule["destinations"]:
                 filters = {entry["filter"] for entry in rule.get("repositoryFilters") or ()}
-                there[to["registryId"], to["region"]].append(filters)
-        for account, region in sorted(expected.replicate_to):
-            for problem in _replicated(expected.replicated_prefixes, there.pop((account, region), None)):
-                yield Finding(registry=expected.name, subject=f"replication to {account}/{region}", problem=problem)
-        for account, region in sorted(there):
+                there[EcrRegistry(account=to["registryId"], region=to["region"])].append(filters)
+        for to in sorted(expected.replicate_to):
+            for problem in _replicated(expected.replicated_prefixes, there.pop(to, None)):
+                yield Finding(registry=expected.name, subject=f"replication to {to}", problem=problem)
+        for to in sorted(there):
             problem = "is there and not in the configuration; somebody else made it, and a deployment overwrites it"
-            yield Finding(registry=expected.name, subject=f"replication to {account}/{region}", problem=problem)
+            yield Finding(registry=expected.name, subject=f"replication to {to}", problem=problem)
 
     def _scanning(self, expected: ExpectedRegistry) -> Iterator[Finding]:
         if expected.scanning is None:
@@ -421,6 +353,50 @@ class Checker:
         ):
             problem = "does not scan every repository when an image arrives; deploy, or see who else owns it"
             yield Finding(registry=expected.name, subject="scanning", problem=problem)
+
+    def _account_settings(self, expected: ExpectedRegistry) -> Iterator[Finding]:
+        if expected.registry_policy or settings.POLICY_SCOPE in expected.account_settings:
+            there = self._account_setting(settings.POLICY_SCOPE)
+            yield from _policy_scope(expected, there)
+        if expected.scanning == "BASIC" and self._account_setting(settings.SCAN_VERSION) == "CLAIR":
+            problem = (
+                f"{settings.SCAN_VERSION} is CLAIR, which AWS has ended; set it to AWS_NATIVE, or no image is scanned"
+            )
+            yield Finding(registry=expected.name, subject="account setting", problem=problem)
+
+    def _account_setting(self, name: str) -> str | None:
+        value: str | None = call(self._ecr, "get_account_setting", name=name).get("value")
+        return value
+
+
+class MemberChecker:
+    """Asks AWS Organizations whether an account belongs to the organisation by which it pulls.
+
+    Any account of an organisation may ask that of itself, and it needs one permission.
+
+    https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html
+
+    :param organizations: client of AWS Organizations in the account.
+    """
+
+    def __init__(self, organizations: Any) -> None:
+        self._organizations = organizations
+
+    def check(self, expected: ExpectedMember) -> Iterator[Finding]:
+        """The difference, if the account belongs to another organisation or to none.
+
+        :param expected: the account and its organisation.
+        :raises AwsError: when AWS Organizations cannot be asked.
+        """
+        answer = call(self._organizations, "describe_organization", absent=["AWSOrganizationsNotInUseException"])
+        there = answer["Organization"]["Id"] if answer is not None else None
+        if there != expected.organization:
+            yield Finding(
+                registry=expected.cluster,
+                subject=f"account {expected.environment.account}",
+                problem=f"belongs to {there or 'no organisation'}, and {expected.registry} lets in {expected.organization}; "
+                f"list the account under pull.accounts of {expected.registry}",
+            )
 
 
 class NodeChecker:
@@ -449,27 +425,90 @@ class NodeChecker:
             problem = "is not there; make it, or correct its name"
             yield Finding(registry=expected.cluster, subject=subject, problem=problem)
             return
-        arn = answer["Role"]["Arn"]
-        decisions = self._decisions(arn, (*expected.allowed, *expected.denied), expected.resources)
-        missing = [action for action in expected.allowed if decisions[action] != {"allowed"}]
+        role = answer["Role"]
+        yield from self._trust(expected, role, subject)
+        missing = self._decided(role["Arn"], expected, expected.allowed, lambda decisions: decisions != {"allowed"})
         if missing:
             problem = f"may not do {', '.join(missing)}; deploy the stack of its cluster, or attach its policy"
             yield Finding(registry=expected.cluster, subject=subject, problem=problem)
-        too_much = [action for action in expected.denied if "allowed" in decisions[action]]
+        too_much = self._decided(role["Arn"], expected, expected.denied, lambda decisions: "allowed" in decisions)
         if too_much:
-            problem = f"may do {', '.join(too_much)}, although its pulls are to import nothing; deploy the stack of its cluster"
+            problem = (
+                f"may do {', '.join(too_much)}, which the configuration denies it; deploy the stack of its cluster"
+            )
             yield Finding(registry=expected.cluster, subject=subject, problem=problem)
 
-    def _decisions(self, arn: str, actions: Iterable[str], resources: Iterable[str]) -> Mapping[str, set[str]]:
+    def _trust(self, expected: ExpectedNodes, role: Mapping[str, Any], subject: str) -> Iterator[Finding]:
+        trusted = _services(role.get("AssumeRolePolicyDocument") or {})
+        if expected.trusted and not expected.trusted & trusted:
+            wanted = min(expected.trusted)
+            problem = f"cannot be assumed by {wanted}, which its kind in the configuration needs; correct the role or the kind"
+            yield Finding(registry=expected.cluster, subject=subject, problem=problem)
+
+    def _decided(
+        self,
+        arn: str,
+        expected: ExpectedNodes,
+        permissions: Iterable[Permission],
+        wrong: Callable[[set[str]], bool],
+    ) -> list[str]:
+        """Actions whose decisions of the simulator are wrong."""
+        found: dict[str, bool] = {}
+        for permission in permissions:
+            decisions = self._decisions(arn, expected.registry, permission)
+            for action in permission.actions:
+                found[action] = found.get(action, False) or wrong(decisions[action])
+        return [action for action, is_wrong in found.items() if is_wrong]
+
+    def _decisions(self, arn: str, registry: EcrRegistry, permission: Permission) -> Mapping[str, set[str]]:
         """What the simulator says of each action, over all resources."""
         found: dict[str, set[str]] = defaultdict(set)
+        context = {"aws:ResourceAccount": registry.account, "aws:RequestedRegion": registry.region}
         asked: dict[str, Any] = {
-            "PolicySourceArn": arn, "ActionNames": list(dict.fromkeys(actions)), "ResourceArns": list(resources),
-        }  # fmt: skip
+            "PolicySourceArn": arn,
+            "ActionNames": list(permission.actions),
+            "ResourceArns": list(permission.resources) or ["*"],
+            "ContextEntries": [
+                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                for key, value in context.items()
+            ],
+        }
         for result in paginate(self._iam, "simulate_principal_policy", "EvaluationResults", **asked):
             each = [part["EvalResourceDecision"] for part in result.get("ResourceSpecificResults") or ()]
             found[result["EvalActionName"]].update(each or [result["EvalDecision"]])
         return found
+
+
+def _services(trust: Mapping[str, Any]) -> frozenset[str]:
+    """The services that a trust policy lets assume a role."""
+    found: set[str] = set()
+    for statement in statements_of(trust):
+        principal = statement.get("Principal")
+        if statement.get("Effect") == "Allow" and isinstance(principal, dict):
+            given = principal.get("Service", [])
+            found.update([given] if isinstance(given, str) else given)
+    return frozenset(found)
+
+
+def _policy_scope(expected: ExpectedRegistry, there: str | None) -> Iterator[Finding]:
+    wanted = expected.account_settings.get(settings.POLICY_SCOPE)
+    if wanted is not None and there != wanted:
+        yield Finding(
+            registry=expected.name,
+            subject="registry policy",
+            problem=f"has the scope {there} and should have {wanted}: until then other accounts cannot pull from repositories "
+            "that existed before their template; ecr-pull-through check --fix sets it",
+            account_setting=(settings.POLICY_SCOPE, wanted),
+        )
+    elif wanted is None:
+        problem = (
+            "has the scope V2: ECR enforces it in every request; with 'registryPolicyScope: V2' in the configuration it also "
+            "lets other accounts pull from repositories that existed before their template (not seen on AWS)"
+            if there == "V2"
+            else f"has the scope {there}: other accounts pull by the policy of each repository alone; ecr-pull-through backfill "
+            "gives it to repositories that existed before their template"
+        )
+        yield Finding(registry=expected.name, subject="registry policy", problem=problem, notice=True)
 
 
 def _differences(rule: ExpectedRule, found: Mapping[str, Any]) -> Iterator[str]:
@@ -487,31 +526,38 @@ def _template_differences(wanted: ExpectedTemplate, found: Mapping[str, Any]) ->
     if applied_for != wanted.applied_for:
         there, should = (", ".join(sorted(names)) or "nothing" for names in (applied_for, wanted.applied_for))
         yield f"is applied for {there} and should be for {should}; {_DEPLOY}"
+    yield from _settings_differences(wanted.settings, found)
+
+
+def _settings_differences(wanted: TemplateSettings, found: Mapping[str, Any]) -> Iterator[str]:
     mutability = found.get("imageTagMutability", "MUTABLE")
     exclusions = {entry["filter"] for entry in found.get("imageTagMutabilityExclusionFilters") or ()}
-    if (mutability, exclusions) != (wanted.mutability, set(wanted.exclusions)):
-        there, should = _mutability(mutability, exclusions), _mutability(wanted.mutability, wanted.exclusions)
+    if (mutability, exclusions) != (wanted.image_tag_mutability, set(wanted.exclusion_filters)):
+        there, should = (
+            _mutability(mutability, exclusions),
+            _mutability(wanted.image_tag_mutability, wanted.exclusion_filters),
+        )
         yield f"has the tag mutability {there} and should have {should}; {_DEPLOY}"
     yield from _encryption(wanted, found.get("encryptionConfiguration") or {})
     lifecycle = json.loads(found.get("lifecyclePolicy") or "null")
-    if lifecycle != wanted.lifecycle:
-        yield f"{_has('lifecycle policy', lifecycle, wanted.lifecycle)}; {_DEPLOY}"
-    policy = json.loads(found.get("repositoryPolicy") or "null")
-    if (policy is None) != (wanted.policy is None) or (policy and wanted.policy and not same(policy, wanted.policy)):
-        yield f"{_has('repository policy', policy, wanted.policy)}; {_DEPLOY}"
-    if (wanted.tags or wanted.encryption != "AES256") and not found.get("customRoleArn"):
+    if lifecycle != wanted.lifecycle_document:
+        yield f"{_has('lifecycle policy', lifecycle, wanted.lifecycle_document)}; {_DEPLOY}"
+    policy, should_be = json.loads(found.get("repositoryPolicy") or "null"), wanted.repository_policy
+    if (policy is None) != (should_be is None) or (policy and should_be and not same(policy, should_be)):
+        yield f"{_has('repository policy', policy, should_be)}; {_DEPLOY}"
+    if wanted.needs_role and not found.get("customRoleArn"):
         yield f"has no role, without which ECR can neither tag nor use KMS; {_DEPLOY}"
     tags = {tag["Key"]: tag["Value"] for tag in found.get("resourceTags") or ()}
-    if tags != dict(wanted.tags):
-        yield f"sets the tags {_tags(tags)} and should set {_tags(wanted.tags)}; {_DEPLOY}"
+    if tags != dict(wanted.resource_tags):
+        yield f"sets the tags {_tags(tags)} and should set {_tags(wanted.resource_tags)}; {_DEPLOY}"
 
 
-def _encryption(wanted: ExpectedTemplate, there: Mapping[str, str]) -> Iterator[str]:
+def _encryption(wanted: TemplateSettings, there: Mapping[str, str]) -> Iterator[str]:
     kind = there.get("encryptionType", "AES256")
     if kind != wanted.encryption:
         yield f"encrypts with {kind} and should with {wanted.encryption}; {_DEPLOY}"
-    elif wanted.key is not None and there.get("kmsKey") != wanted.key:
-        yield f"encrypts with the key {there.get('kmsKey')} and should with {wanted.key}; {_DEPLOY}"
+    elif wanted.kms_key is not None and there.get("kmsKey") != wanted.kms_key:
+        yield f"encrypts with the key {there.get('kmsKey')} and should with {wanted.kms_key}; {_DEPLOY}"
 
 
 def _has(what: str, there: object, wanted: object) -> str:

@@ -34,6 +34,8 @@ class On(Enum):
     """The secrets of the rules."""
     KEYS = "keys"
     """The customer managed keys of the repositories."""
+    OWN_ORGANIZATION = "own-organization"
+    """The organisation of an account that pulls because it belongs to it; AWS allows nothing narrower than ``*``."""
     NODE_ROLES = "node-roles"
     """The roles of the nodes that pull."""
     UPSTREAM_ROLES = "upstream-roles"
@@ -48,14 +50,14 @@ class Statement:
     :param actions: the actions.
     :param on: what they are allowed on.
     :param because: page that says so, for actions that are no call of the verb's own: those behind the OCI distribution API.
-    :param passed_to: the service that alone may be passed the roles.
+    :param passed_to: the services that alone may be passed the roles. Default: no roles are passed.
     """
 
     sid: str
     actions: tuple[str, ...]
     on: On
     because: str | None = None
-    passed_to: str | None = None
+    passed_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,36 +67,38 @@ class Place:
     :param account: 12 digits.
     :param region: its Region.
     :param prefixes: repository prefixes that the verb works under; ``ROOT`` for all.
-    :param replicate_to: accounts and Regions that the registry replicates to.
+    :param replicate_to: the registries that the registry replicates to.
     :param secrets: names or complete ARNs of the rules' secrets.
     :param keys: ARNs of the customer managed keys.
     :param node_roles: names of the roles that pull.
     :param upstream_roles: names of the roles that ECR reads private upstreams with.
-    :param registry: whether there is a registry; else it is only the account of a cluster.
+    :param registry: whether there is a registry; otherwise it is the account of a cluster alone.
+    :param member: whether the account pulls because it belongs to the organisation.
     """
 
     account: str
     region: str
     prefixes: tuple[str, ...] = ()
-    replicate_to: tuple[tuple[str, str], ...] = ()
+    replicate_to: tuple[EcrRegistry, ...] = ()
     secrets: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     node_roles: tuple[str, ...] = ()
     upstream_roles: tuple[str, ...] = ()
     registry: bool = True
+    member: bool = False
 
     def resources(self, on: On) -> list[str]:
         """ARNs, or patterns of them."""
         here = EcrRegistry(account=self.account, region=self.region)
-        there = [EcrRegistry(account=account, region=region) for account, region in self.replicate_to]
         return {
             On.EVERYTHING: ["*"] if self.registry else [],
             On.REGISTRY: [here.arn_for_repositories(ROOT)] if self.registry else [],
             On.REPOSITORIES: [here.arn_for_repositories(prefix) for prefix in self.prefixes],
-            On.REPLICAS: [to.arn_for_repositories(prefix) for to in there for prefix in self.prefixes],
+            On.REPLICAS: [to.arn_for_repositories(prefix) for to in self.replicate_to for prefix in self.prefixes],
             On.SECRETS: [secrets.arn_pattern(here, secret) for secret in self.secrets],
             On.KEYS: list(self.keys),
             # A role is written down without its path, and stands in its ARN with it.
+            On.OWN_ORGANIZATION: ["*"] if self.member else [],
             On.NODE_ROLES: [here.role_arn(path + role) for role in self.node_roles for path in ("", "*/")],
             On.UPSTREAM_ROLES: [here.role_arn(role) for role in self.upstream_roles],
         }[on]
@@ -179,6 +183,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
                     "ecr:DescribePullThroughCacheRules",
                     "ecr:DescribeRegistry",
                     "ecr:DescribeRepositoryCreationTemplates",
+                    "ecr:GetAccountSetting",
                     "ecr:GetRegistryPolicy",
                     "ecr:GetRegistryScanningConfiguration",
                     "ecr:ValidatePullThroughCacheRule",
@@ -189,6 +194,9 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
         ),
         "secret-values": (
             Statement(sid="SeeShapeOfSecrets", actions=("secretsmanager:GetSecretValue",), on=On.SECRETS),
+        ),
+        "members": (
+            Statement(sid="SeeOrganization", actions=("organizations:DescribeOrganization",), on=On.OWN_ORGANIZATION),
         ),
         "nodes": (
             Statement(sid="AskForNodes", actions=("iam:GetRole", "iam:SimulatePrincipalPolicy"), on=On.NODE_ROLES),
@@ -206,13 +214,17 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
             Statement(sid="SeeLastPulls", actions=("ecr:DescribeImages",), on=On.REPOSITORIES),
         ),
         "fix yes": (
-            Statement(sid="MendRules", actions=("ecr:UpdatePullThroughCacheRule",), on=On.EVERYTHING),
+            Statement(
+                sid="MendRulesAndAccountSettings",
+                actions=("ecr:PutAccountSetting", "ecr:UpdatePullThroughCacheRule"),
+                on=On.EVERYTHING,
+            ),
             Statement(
                 sid="GiveRulesTheirRoles",
                 actions=("iam:PassRole",),
                 on=On.UPSTREAM_ROLES,
                 because=_ROLES,
-                passed_to="ecr.amazonaws.com",
+                passed_to=("ecr.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"),
             ),
         ),
     },
@@ -240,7 +252,7 @@ VERBS = tuple(_NEEDS)
 """The verbs that ask AWS, or could."""
 
 READ_ONLY = frozenset(
-    {"images", "nodes", "repositories", "replication", "rule", "secret-values", "settings", "tags", "wait"}
+    {"images", "members", "nodes", "repositories", "replication", "rule", "secret-values", "settings", "tags", "wait"}
 )
 """The options of a run that shows everything and changes nothing."""
 
@@ -301,7 +313,11 @@ def _rendered(statements: Iterable[Statement], places: tuple[Place, ...]) -> Ite
                 "Effect": "Allow",
                 "Action": sorted(statement.actions),
                 "Resource": resources,
-                **({"Condition": {"StringEquals": {"iam:PassedToService": to}}} if (to := statement.passed_to) else {}),
+                **(
+                    {"Condition": {"StringEquals": {"iam:PassedToService": list(to)}}}
+                    if (to := statement.passed_to)
+                    else {}
+                ),
             }
 
 

@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,8 @@ from constructs import Construct
 
 from .._checks import error_at
 from .._place import is_unresolved
-from ..ecr import permissions
-from ..ecr.statements import Who
+from ..ecr import permissions, statements
+from ..ecr.statements import Importable, Who
 from ..images import ROOT
 from .cache_registry import CacheRegistry
 from .registry_policy import RegistryPolicy
@@ -46,6 +47,7 @@ class Granting:
     :param pullers: the other accounts that the registry lets pull already.
     :param importers: the other accounts that the registry lets import already.
     :param templates: the creation templates of the prefixes, where they are of this app.
+    :param importable: the images that may be imported, where they are limited. Default: all.
     :param refusal: why this app cannot let other accounts in. Default: it can, by the registry policy and the templates.
     """
 
@@ -55,6 +57,7 @@ class Granting:
     pullers: Who = field(default_factory=Who)
     importers: Who = field(default_factory=Who)
     templates: tuple[RepositoryCreationTemplate, ...] = ()
+    importable: tuple[Importable, ...] = ()
     refusal: str | None = None
 
     @property
@@ -89,9 +92,22 @@ class Granting:
         return self._sign_in(grantee).combine(self._on_both_sides(grantee, actions))
 
     def _on_both_sides(self, grantee: iam.IGrantable, actions: Sequence[str]) -> iam.Grant:
-        return iam.Grant.add_to_principal_and_resource(
-            grantee=grantee, actions=list(actions), resource_arns=self.arns, resource=_Carrier(self.registry)
-        )
+        grants = [
+            iam.Grant.add_to_principal_and_resource(
+                grantee=grantee, actions=some, resource_arns=arns, resource=_Carrier(self.registry)
+            )
+            for some, arns in self._parts(actions)
+        ]
+        return functools.reduce(iam.Grant.combine, grants)
+
+    def _parts(self, actions: Sequence[str]) -> list[tuple[list[str], list[str]]]:
+        """Actions with the repositories that they are granted on: an allow list limits imports, and no pulls."""
+        if not any(cache.is_limited for cache in self.importable):
+            return [(list(actions), self.arns)]
+        parts = [([action for action in actions if action not in BY_REGISTRY_POLICY], self.arns)]
+        for allowed, arns in statements.import_parts(self.registry, self.importable, tags=True):
+            parts.append(([action for action in actions if action in allowed], arns))
+        return [(some, arns) for some, arns in parts if some]
 
     def let_in(self, principal: iam.IPrincipal, account: str | None, actions: Sequence[str]) -> None:
         """Let a principal that is not of the registry's account in, as far as it is not let in already.
@@ -135,12 +151,11 @@ class Granting:
 
     def _open_registry(self, principal: iam.IPrincipal, account: str | None, actions: Sequence[str]) -> None:
         policy = RegistryPolicy.of(self.owner)
-        if account is None:
-            policy.add_to_resource_policy(
-                iam.PolicyStatement(principals=[principal], actions=list(actions), resources=self.arns)
-            )
-        else:
-            policy.add_statements(Who(accounts=(account,)).statements(self.registry, actions, resources=self.arns))
+        for some, arns in self._parts(actions):
+            if account is None:
+                policy.add_to_resource_policy(iam.PolicyStatement(principals=[principal], actions=some, resources=arns))
+            else:
+                policy.add_statements(Who(accounts=(account,)).statements(self.registry, some, resources=arns))
 
     def _to_identity(self, grantee: iam.IGrantable, who: _Grantee, actions: Sequence[str]) -> iam.Grant:
         if not who.is_writable:
@@ -150,9 +165,10 @@ class Granting:
                 f"{who.name} is of the account {who.account}, and its policy cannot be written from a stack of another "
                 "account; grant it in a stack of its own account",
             )
-        return self._sign_in(grantee).combine(
-            iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=self.arns)
-        )
+        granted = self._sign_in(grantee)
+        for some, arns in self._parts(actions):
+            granted = granted.combine(iam.Grant.add_to_principal(grantee=grantee, actions=some, resource_arns=arns))
+        return granted
 
     @staticmethod
     def _sign_in(grantee: iam.IGrantable) -> iam.Grant:

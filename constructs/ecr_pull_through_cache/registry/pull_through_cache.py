@@ -15,7 +15,7 @@ from .._checks import at, error_at
 from .._place import place_of
 from .._props import checked
 from ..ecr import permissions
-from ..ecr.statements import Importable, registry_import
+from ..ecr.statements import Importable, check_limits, registry_import
 from ..errors import UserError
 from ..images import ROOT, CachedUpstream, CacheMapping, PinnedByDigest, Upstream, check_prefix
 from ._grants import Granting
@@ -50,6 +50,9 @@ class UpstreamCache:
     :param deployed_credential_arn: see :class:`PullThroughCacheRule`. Default: the secret in ``credentials``.
     :param role: role that ECR assumes for a private ECR upstream of another account. Default: one that may read it.
     :param settings: settings of its repositories. Default: those of the cache.
+    :param allow: repositories that may be imported, by their path below what the prefix stands for; ``*`` stands for any
+        characters: ``("library/alpine", "bitnami/*")``. Default: all of them.
+    :param known_repositories_only: whether pulls may import into existing repositories alone. Default: they create new ones.
     """
 
     upstream: Upstream | str
@@ -58,6 +61,8 @@ class UpstreamCache:
     deployed_credential_arn: str | None = None
     role: iam.IRole | None = None
     settings: CreationTemplateSettings | None = None
+    allow: tuple[str, ...] = ()
+    known_repositories_only: bool = False
 
     @property
     def registry(self) -> Upstream:
@@ -77,6 +82,7 @@ class UpstreamCache:
             upstream=self.registry,
             repository_prefix=repository_prefix,
             upstream_repository_prefix=self.upstream_repository_prefix,
+            allow=tuple(self.allow),
         )
 
 
@@ -106,6 +112,10 @@ class IPullThroughCache(Protocol):
     @property
     def repository_prefixes(self) -> tuple[str, ...]:
         """The repository prefixes of the images; ``ROOT`` alone where that is one of them."""
+
+    @property
+    def importable(self) -> tuple[Importable, ...]:
+        """The images that pulls may import, by repository prefix."""
 
     @property
     def tags_repositories(self) -> bool:
@@ -194,6 +204,11 @@ class _Cache(Construct):
     def repository_prefixes(self) -> tuple[str, ...]:
         """The repository prefixes of the images; ``ROOT`` alone where that is one of them."""
         return (ROOT,) if ROOT in self.rules else tuple(self.rules)
+
+    @property
+    def importable(self) -> tuple[Importable, ...]:
+        """The images that pulls may import, by repository prefix."""
+        return tuple(rule.importable for rule in self.rules.values())
 
     @property
     def tags_repositories(self) -> bool:
@@ -345,6 +360,10 @@ class PullThroughCache(_Cache):
         with at(scope, id):
             caches = {prefix: _as_cache(upstream) for prefix, upstream in sorted(upstreams.items())}
             destinations = _destinations(replicate_to)
+            check_limits(
+                Importable(prefix=prefix, allow=cache.allow, known_only=cache.known_repositories_only)
+                for prefix, cache in caches.items()
+            )
         super().__init__(scope, id)
         self._registry = CacheRegistry.of(scope)
         self.pullers = pullers or Pullers()
@@ -469,6 +488,7 @@ class PullThroughCache(_Cache):
             pullers=self.pullers,
             importers=self.importers,
             templates=tuple(self.templates.values()),
+            importable=self.importable,
         )
 
     def _make_rules(self, caches: Mapping[str, UpstreamCache]) -> Mapping[str, PullThroughCacheRule]:
@@ -484,6 +504,8 @@ class PullThroughCache(_Cache):
                 credentials=cache.credentials,
                 deployed_credential_arn=cache.deployed_credential_arn,
                 role=cache.role,
+                allow=cache.allow,
+                known_repositories_only=cache.known_repositories_only,
             )
             rule.let_in, rule.let_import = self.pullers, self.importers
             rule.node.add_dependency(self.templates[prefix])
@@ -494,9 +516,8 @@ class PullThroughCache(_Cache):
     def _open_registry(self, replicated_from: Sequence[str]) -> None:
         prefixes = self.repository_prefixes
         if self.importers:
-            caches = [Importable(prefix=prefix) for prefix in prefixes]
             RegistryPolicy.of(self).add_statements(
-                registry_import(self.registry, self.importers, caches, tags=self.tags_repositories)
+                registry_import(self.registry, self.importers, self.importable, tags=self.tags_repositories)
             )
         open_to_sources(self, replicated_from, prefixes, tags_repositories=self.tags_repositories)
 
@@ -537,8 +558,10 @@ class _ImportedCache(_Cache):
                 registry=self._registry,
                 tags_repositories=tags_repositories,
                 pullers=self._pullers,
+                allow=cache.allow,
+                known_repositories_only=cache.known_repositories_only,
             )
-            for prefix in self._imported
+            for prefix, cache in imported.items()
         }
 
     @property
@@ -575,6 +598,7 @@ class _ImportedCache(_Cache):
             prefixes=self.repository_prefixes,
             pullers=self._pullers,
             importers=self._pullers,
+            importable=self.importable,
             refusal=NOT_OURS,
         )
 

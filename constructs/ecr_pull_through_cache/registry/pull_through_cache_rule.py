@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import jsii
@@ -15,7 +16,7 @@ from .._checks import at, claim_prefix, count_of, error_at, warn_of_new_region
 from .._place import place_of
 from .._props import checked
 from ..ecr import permissions, quotas, statements
-from ..ecr.statements import Who
+from ..ecr.statements import Importable, Who
 from ..images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix
 from ._grants import Granting
 from .cache_registry import CacheRegistry
@@ -57,6 +58,10 @@ class IPullThroughCacheRule(Protocol):
     @property
     def registry(self) -> CacheRegistry:
         """The registry that the rule belongs to."""
+
+    @property
+    def importable(self) -> Importable:
+        """The images that pulls may import."""
 
     @property
     def repository_arn_pattern(self) -> str:
@@ -107,6 +112,11 @@ class _Rule(Construct):
     @property
     def registry(self) -> CacheRegistry:
         """The registry that the rule belongs to."""
+        raise NotImplementedError
+
+    @property
+    def importable(self) -> Importable:
+        """The images that pulls may import."""
         raise NotImplementedError
 
     @property
@@ -186,6 +196,8 @@ class PullThroughCacheRule(_Rule):
         ``ecr-pullthroughcache/``, in this account and Region; see :class:`UpstreamCredentials`.
     :param deployed_credential_arn: ARN of the secret that the rule was created with, where ``credentials`` is another.
     :param role: role that ECR assumes to read a private ECR upstream of another account; made if left out.
+    :param allow: repositories that may be imported; see :class:`UpstreamCache`. Default: all of them.
+    :param known_repositories_only: whether pulls may import into existing repositories alone. Default: they create new ones.
     :raises UserError: when a prefix is not ECR's, overlaps another rule's, the upstream needs credentials and has none, has
         some that ECR cannot read, or is this registry itself or one of another partition; or when the registry has 50 rules.
     """
@@ -201,6 +213,8 @@ class PullThroughCacheRule(_Rule):
         credentials: secretsmanager.ISecret | UpstreamCredentials | None = None,
         deployed_credential_arn: str | None = None,
         role: iam.IRole | None = None,
+        allow: Sequence[str] = (),
+        known_repositories_only: bool = False,
     ) -> None:
         with at(scope, id):
             source = upstream if isinstance(upstream, Upstream) else Upstream.from_host(upstream)
@@ -208,6 +222,7 @@ class PullThroughCacheRule(_Rule):
                 upstream=source,
                 repository_prefix=repository_prefix,
                 upstream_repository_prefix=upstream_repository_prefix,
+                allow=tuple(allow),
             )
         secret = credentials.secret if isinstance(credentials, UpstreamCredentials) else credentials
         _check_partition(scope, id, source)
@@ -221,6 +236,9 @@ class PullThroughCacheRule(_Rule):
         """Upstream and prefixes, for a :class:`CacheMapping`."""
         self.upstream = source
         """The upstream registry."""
+        self._importable = Importable(
+            prefix=cached.repository_prefix, allow=cached.allow, known_only=known_repositories_only
+        )
         self._registry = CacheRegistry.of(scope)
         self._account = place_of(scope).account
         self._granted_untagged = False
@@ -262,6 +280,8 @@ class PullThroughCacheRule(_Rule):
         registry: CacheRegistry | None = None,
         tags_repositories: bool = False,
         pullers: Pullers | None = None,
+        allow: Sequence[str] = (),
+        known_repositories_only: bool = False,
     ) -> IPullThroughCacheRule:
         """A rule that exists already, in this environment or another one.
 
@@ -271,18 +291,27 @@ class PullThroughCacheRule(_Rule):
         :param registry: the registry it belongs to. Default: that of the stack's own environment.
         :param tags_repositories: whether a creation template sets resource tags there. Default: none does.
         :param pullers: the other accounts that the registry lets pull and import. Default: none.
+        :param allow: repositories that may be imported; see :class:`UpstreamCache`. Default: all of them.
+        :param known_repositories_only: whether pulls may import into existing repositories alone. Default: they create new
+            ones.
         :raises UserError: when the prefix is not one that ECR accepts.
         """
         with at(scope, id):
             prefix = check_prefix(repository_prefix)
+        importable = Importable(prefix=prefix, allow=tuple(allow), known_only=known_repositories_only)
         return _ImportedRule(
-            scope, id, prefix, registry or CacheRegistry.of(scope), tags_repositories, pullers or Pullers()
+            scope, id, importable, registry or CacheRegistry.of(scope), tags_repositories, pullers or Pullers()
         )
 
     @property
     def repository_prefix(self) -> str:
         """ECR's repository prefix, ``ROOT`` for none."""
         return self.cached.repository_prefix
+
+    @property
+    def importable(self) -> Importable:
+        """The images that pulls may import."""
+        return self._importable
 
     @property
     def registry(self) -> CacheRegistry:
@@ -313,6 +342,7 @@ class PullThroughCacheRule(_Rule):
             pullers=self.let_in,
             importers=self.let_import,
             templates=templates_for(self, prefix),
+            importable=(self._importable,),
         )
 
     def _role_for(self, upstream: Upstream) -> iam.IRole | None:
@@ -354,17 +384,27 @@ class _TagsAreGranted:
 
 class _ImportedRule(_Rule):
     def __init__(
-        self, scope: Construct, id: str, prefix: str, registry: CacheRegistry, tags_repositories: bool, pullers: Pullers
+        self,
+        scope: Construct,
+        id: str,
+        importable: Importable,
+        registry: CacheRegistry,
+        tags_repositories: bool,
+        pullers: Pullers,
     ) -> None:
         super().__init__(scope, id)
-        self._prefix = prefix
+        self._importable = importable
         self._registry = registry
         self._tags_repositories = tags_repositories
         self._pullers = pullers
 
     @property
     def repository_prefix(self) -> str:
-        return self._prefix
+        return self._importable.prefix
+
+    @property
+    def importable(self) -> Importable:
+        return self._importable
 
     @property
     def registry(self) -> CacheRegistry:
@@ -378,9 +418,10 @@ class _ImportedRule(_Rule):
         return Granting(
             owner=self,
             registry=self._registry,
-            prefixes=(self._prefix,),
+            prefixes=(self._importable.prefix,),
             pullers=self._pullers,
             importers=self._pullers,
+            importable=(self._importable,),
             refusal=NOT_OURS,
         )
 
