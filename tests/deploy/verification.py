@@ -73,7 +73,7 @@ _PAGE = """\
 # Verification
 
 Written by `make test-deploy`, which fails in CI when the page is not what the run found. The real CDK CLI deploys the stacks
-into engines that stand for AWS on the loopback. What no engine here sees is listed below: it is not proven.
+into AWS emulators on localhost. The last tables list the limits of the emulators: what they cannot show is not proven.
 
 ## What the engines did with each resource type
 
@@ -89,13 +89,13 @@ ministack calls every resource of a changed stack updated: there, only what was 
 |---|---|
 | `cdk bootstrap`, three Regions of an account, two accounts that trust a third | fakecloud, ministack |
 | `environments/minimal.yaml` as it stands: `deploy --all`, `check` agrees, deployed again without a change, `diff` without a difference | fakecloud |
-| an upstream more and less, a replica Region more and less, a template changed, pullers and scanning switched on, changed and off | fakecloud |
+| an upstream and a replica Region added and removed, a template changed, pullers and scanning switched on, changed and off | fakecloud |
 | an upstream with credentials: `check` waits for the token; a new token is no deployment; another secret by `deployedCredentials` and `check --fix --yes` | fakecloud |
 | a resource that fails in the middle: rolled back, and deployed after the cause is gone | fakecloud |
 | the CLI killed before and after its change set is executed: the next deployment finishes the work | fakecloud |
 | `environments/example.yaml` with its custom resources replaced, three accounts, with the credentials of one; `check --assume-role` over all of them | fakecloud; the stack with VPC endpoints: ministack |
-| an image pulled through a deployed rule by crane from a registry on the loopback; `inventory`, `warm`, `backfill`, `check` and `purge` on what that made | fakecloud, CNCF registry |
-| somebody else overwrites registry policy and replication: `check` says so, an unchanged deployment leaves it, a changed one writes ours, `destroy` takes theirs along | fakecloud |
+| an image pulled through a deployed rule by crane from a registry on localhost; `inventory`, `warm`, `backfill`, `check` and `purge` on what that made | fakecloud, CNCF registry |
+| another tool overwrites registry policy and replication: `check` reports it, an unchanged deployment leaves it, a changed one overwrites it, `destroy` deletes it | fakecloud |
 | the stack of a warmed registry: its custom resources answer, `RepositoryBackfill` settles what was there before, the state machine imports the list through the function, a longer list is imported when it is deployed, `CacheRemoval` empties the cache when the stack is destroyed | ministack, with fakecloud as ECR and a CNCF registry as upstream |
 | everything destroyed: what the stacks retain is left, and nothing else | fakecloud, ministack |
 
@@ -119,7 +119,7 @@ ministack calls every resource of a changed stack updated: there, only what was 
 | a creation template at work: policy, tags, lifecycle, mutability and encryption of a new repository | fakecloud makes repositories without a look at templates | `backfill` brings the same settings from the same template |
 | tag mutability exclusions of a template | fakecloud's API drops them | schema |
 | that a replacement of a rule fails with *already exists* | fakecloud updates a rule in place | AWS's schema: all properties are create-only; a test holds the synthesised stack to `deployedCredentials` |
-| that a first deployment fails where somebody else's registry policy, replication configuration or rule exists | fakecloud overwrites them | AWS's [own resource handlers](https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ecr) refuse to create what exists |
+| that a first deployment fails where a registry policy, replication configuration or rule of another owner exists | fakecloud overwrites them | AWS's [own resource handlers](https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ecr) refuse to create what exists |
 | replication itself, and its status | no engine copies an image from one Region's registry to another's | both sides are written from one configuration, and `check` reads both |
 | upstreams that want credentials | fakecloud pulls without them, and finds every rule with a secret valid | `check` holds the secret's shape |
 | whether IAM and ECR accept and mean each policy so | the engines store policies and evaluate few | the tests of permissions ask an IAM evaluator |

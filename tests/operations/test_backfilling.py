@@ -472,7 +472,7 @@ TIRED = "is repeated with back-off, up to ten times; every repository gets its s
 FAULTS = [
     *(Fault(verb="backfill", fault=name, outcome=TIRED) for name in TRANSIENT),
     Fault(verb="backfill", fault="access denied for one repository", outcome="the others get their settings, it is named with the reason, exit code 1; run again, it gets them too"),
-    Fault(verb="backfill", fault="credentials that expire half-way", outcome="it stops and says so; run again, it goes on with what is left"),
+    Fault(verb="backfill", fault="credentials that expire half-way", outcome="it stops with a sentence; the next run continues"),
     Fault(verb="backfill", fault="a Region that cannot be reached", outcome="the others are brought up to date, it is named, exit code 1; run again, it is done too"),
     Fault(verb="backfill", fault="kill -9 in the middle", outcome="run again, it sets what is left: what is set is not set again"),
     Fault(verb="backfill", fault="kill -9 while ECR replicates (`--replication`)", outcome="ECR goes on; run again, the same replication backfill is followed and none is started beside it"),

@@ -17,7 +17,7 @@ OPT_OUT_VALUE = "disabled"
 
 
 class FailurePolicy(Enum):
-    """What happens to pods while the policy cannot be asked, or fails."""
+    """The treatment of Pods while the policy cannot be evaluated."""
 
     IGNORE = "Ignore"
     """They are admitted unchanged, and pull from upstream."""

@@ -48,7 +48,7 @@ Digests = Annotated[
     PinnedByDigest | None,
     typer.Option(
         "--pinned-by-digest",
-        help="How references with a digest are treated. Default: as the configuration says, or leave.",
+        help="Treatment of references with a digest. Default: as the configuration says, or leave.",
         show_default=False,
     ),
 ]

@@ -65,7 +65,7 @@ def inventory(
         Path | None, typer.Option(metavar="FILE", help="Path of the kubeconfig.", show_default=False)
     ] = None,
 ) -> None:
-    """List images, where they are used, and their cached names.
+    """List images, their uses and their cached names.
 
     The kind of each source is detected.
 

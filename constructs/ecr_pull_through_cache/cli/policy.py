@@ -31,7 +31,8 @@ def policy(
     failure_policy: Annotated[
         FailurePolicy | None,
         typer.Option(
-            help="What the API server does with Pods while the policy cannot be evaluated.", show_default=False
+            help="Ignore admits Pods unchanged while the policy cannot be evaluated; Fail rejects them.",
+            show_default=False,
         ),
     ] = None,
     exclude_namespace: Annotated[

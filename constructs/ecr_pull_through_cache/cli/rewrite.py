@@ -46,7 +46,9 @@ def rewrite(
     ] = Mentions.REPORT,
     image_path: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=PATH", help="Where a custom resource holds an image, such as Runner=spec.image."),
+        typer.Option(
+            metavar="KIND=PATH", help="Path of an image in a custom resource, such as Runner=spec.image; repeatable."
+        ),
     ] = None,
 ) -> None:
     """Rewrite the images in manifests.

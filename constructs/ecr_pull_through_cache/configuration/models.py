@@ -1,4 +1,4 @@
-"""What may stand in a configuration file. Key names are AWS's own where AWS has one."""
+"""The keys of a configuration file. Key names are AWS's own where AWS has one."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ Tags = Annotated[dict[str, str], AfterValidator(check_tags)]
 SecretName = Annotated[
     str,
     Field(
-        description="Name of the secret to be made, or complete ARN of one that exists; "
+        description="Name of the secret to create, or complete ARN of an existing one; "
         "either way its name begins with ecr-pullthroughcache/."
     ),
 ]
 
 
 class Lifecycle(Model):
-    """Which images expire or are archived. Give one of the two keys."""
+    """Images that expire or are archived. Give one of the two keys."""
 
     expire_after_days: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -123,19 +123,20 @@ class Template(Model):
     """Settings of the repositories that ECR creates by itself."""
 
     image_tag_mutability: templates.TagMutability = Field(
-        templates.DEFAULT_TAG_MUTABILITY, description="Whether tags may move. ECR refreshes cached tags by moving them."
+        templates.DEFAULT_TAG_MUTABILITY,
+        description="Whether a tag can be moved to another image. ECR refreshes cached tags by moving them.",
     )
     image_tag_mutability_exclusion_filters: tuple[ExclusionFilter, ...] = Field(
         (),
         max_length=templates.MOST_EXCLUSIONS,
-        description="Tag patterns that are the exception, for the ..._WITH_EXCLUSION settings.",
+        description="Tag patterns that are exempt, for the ..._WITH_EXCLUSION settings.",
     )
     encryption_type: templates.EncryptionType | None = Field(
-        None, description="AES256 if left out, KMS where there is a kmsKey."
+        None, description="Encryption of the repositories. Default: AES256, or KMS if there is a kmsKey."
     )
     kms_key: KeyArn | None = Field(None, description="ARN of a key in the registry's account and Region.")
     lifecycle_policy: Lifecycle | None = Field(
-        None, description="Images that expire or are archived; none if left out."
+        None, description="Lifecycle policy of the repositories. Default: images do not expire."
     )
     resource_tags: Tags = Field(default_factory=dict, description="Tags of the repositories.")
 
@@ -164,21 +165,19 @@ class UpstreamRule(Model):
     """One upstream registry, cached under one repository prefix. Its host alone is enough where no more is to say."""
 
     upstream: str = Field(description="Host of the upstream registry: registry.k8s.io, docker.io, NAME.azurecr.io ...")
-    upstream_repository_prefix: str = Field(
-        ROOT, description="The part of the upstream to cache; all of it if left out."
-    )
-    credentials: SecretName | None = Field(None, description="Secret that ECR signs in to the upstream with.")
+    upstream_repository_prefix: str = Field(ROOT, description="Part of the upstream to cache. Default: all of it.")
+    credentials: SecretName | None = Field(None, description="Secret with which ECR signs in to the upstream.")
     deployed_credentials: str | None = Field(
         None,
-        description="Complete ARN of the secret that the rule was created with, where another one is used now: "
+        description="Complete ARN of the secret with which the rule was created, if another one is used now: "
         "CloudFormation cannot change it, `ecr-pull-through check --fix` does.",
     )
     role: RoleName | None = Field(
-        None, description="Role for a private ECR upstream of another account; made if left out."
+        None, description="Role for a private ECR upstream of another account. Default: it is created."
     )
     mode: Literal["pull-through", "push"] = Field(
         "pull-through",
-        description="'push' where ECR cannot pull through: repositories get their settings, images are pushed by others.",
+        description="'push' where ECR cannot pull through: repositories get their settings, and you push the images.",
     )
     allow: tuple[str, ...] = Field(
         (),
@@ -190,7 +189,7 @@ class UpstreamRule(Model):
         description="Whether nodes may import into existing repositories alone; the registry's owner creates them, for example "
         "by warming.",
     )
-    template: Template | None = Field(None, description="Instead of the registry's template.")
+    template: Template | None = Field(None, description="Settings that override the registry's template.")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
@@ -234,7 +233,7 @@ class UpstreamRule(Model):
 class Pull(Model):
     """Other accounts that may pull. The accounts of the clusters in this file may pull without being listed."""
 
-    accounts: tuple[AccountName, ...] = Field((), description="Accounts, by name or number.")
+    accounts: tuple[AccountName, ...] = Field((), description="Accounts, by name or 12 digits.")
     organization: bool = Field(
         False,
         description="Every account of the organization, those of the clusters in this file among them: they are not listed "
@@ -243,25 +242,23 @@ class Pull(Model):
 
 
 class Warm(Model):
-    """Images that are imported before anybody pulls them. Without a list here, it is the object images.txt of a bucket."""
+    """Images that are imported before they are pulled. Without a list here, it is the object images.txt of a bucket."""
 
-    images: tuple[str, ...] = Field((), description="Image references, upstream's names or the cache's.")
+    images: tuple[str, ...] = Field((), description="Image references: upstream's names or cached names.")
     images_file: str | None = Field(
-        None, description="File of them, one a line, beside the configuration; what follows a # is a comment."
+        None, description="File of image references beside the configuration, one in each line; # begins a comment."
     )
     schedule: Schedule | None = Field(
-        None, description="When they are imported again: rate(1 day), cron(0 3 * * ? *); not at all if left out."
+        None, description="Schedule of further imports, such as rate(1 day) or cron(0 3 * * ? *). Default: no schedule."
     )
-    platforms: tuple[Platform, ...] = Field(
-        (), description="Platforms to import, such as linux/arm64; all if left out."
-    )
-    referrers: bool = Field(False, description="Whether signatures and bills of materials are imported too.")
-    max_concurrency: int = Field(10, ge=1, le=1000, description="How many batches of 20 images at once.")
-    requests_per_second: float = Field(200, ge=0, description="Limit of all batches together, 0 for none.")
+    platforms: tuple[Platform, ...] = Field((), description="Platforms to import, such as linux/arm64. Default: all.")
+    referrers: bool = Field(False, description="Also import signatures and bills of materials.")
+    max_concurrency: int = Field(10, ge=1, le=1000, description="Concurrent batches of 20 images.")
+    requests_per_second: float = Field(200, ge=0, description="Limit for all batches together; 0 for no limit.")
     kms_key: KeyArn | None = Field(
-        None, description="ARN of a key for the bucket with list and reports; S3's own encryption if left out."
+        None, description="ARN of a KMS key for the bucket with list and reports. Default: encryption with keys of S3."
     )
-    alarm_topic: TopicArn | None = Field(None, description="Topic that is told of runs and images that fail.")
+    alarm_topic: TopicArn | None = Field(None, description="Topic to notify of failed runs and failed images.")
 
     @model_validator(mode="after")
     def _one_list(self) -> Warm:
@@ -274,34 +271,38 @@ class Backfill(Model):
     """Repositories that exist already get what their creation template says, whenever that changes."""
 
     replace: tuple[Literal["lifecyclePolicy", "imageTagMutability", "resourceTags"], ...] = Field(
-        (), description="Settings that are changed also where somebody made them otherwise."
+        (), description="Settings to overwrite even where they were customized."
     )
-    alarm_topic: TopicArn | None = Field(None, description="Topic that is told of repositories that cannot be changed.")
+    alarm_topic: TopicArn | None = Field(None, description="Topic to notify of repositories that cannot be changed.")
 
 
 class Dashboard(Model):
     """A CloudWatch dashboard of pulls, imports, failures, storage and quotas, with alarms."""
 
     failed_imports_threshold: float = Field(
-        10, gt=0, description="Imports that fail in an hour from which on an alarm says so."
+        10, gt=0, description="Failed imports in an hour at which an alarm is raised."
     )
     quota_threshold_percent: float = Field(
-        80, gt=0, le=100, description="Per cent of a quota from which on an alarm says so."
+        80, gt=0, le=100, description="Use of a quota, in per cent, at which an alarm is raised."
     )
-    alarm_topic: TopicArn | None = Field(None, description="Topic that is told.")
+    alarm_topic: TopicArn | None = Field(None, description="Topic to notify of alarms.")
 
 
 class Registry(Model):
     """A private ECR registry: an account in a Region. Without upstreams it receives what others replicate to it."""
 
-    account: AccountName = Field(description="Name of an account above, or its 12 digits in quotes.")
-    region: str = Field(description="Name of a Region above, or the Region itself.")
+    account: AccountName = Field(description="Name of an account under accounts, or its 12 digits in quotes.")
+    region: str = Field(description="Name of a Region under regions, or the Region itself.")
     upstreams: dict[str, Annotated[UpstreamRule, BeforeValidator(_upstream_from_host)]] = Field(
-        default_factory=dict, description="The upstream registry of each repository prefix; ROOT for no prefix."
+        default_factory=dict, description="Upstream registry of each repository prefix; ROOT for no prefix."
     )
-    template: Template | None = Field(None, description="What repositories are created with; else defaults.template.")
-    replicate_to: tuple[str, ...] = Field((), description="Names of the registries that cached images are copied to.")
-    pull: Pull = Field(default_factory=Pull, description="Who may pull besides the clusters in this file.")
+    template: Template | None = Field(None, description="Settings of new repositories. Default: defaults.template.")
+    replicate_to: tuple[str, ...] = Field(
+        (), description="Names of the registries to which ECR replicates cached images."
+    )
+    pull: Pull = Field(
+        default_factory=Pull, description="Accounts that may pull, besides those of the clusters in this file."
+    )
     registry_policy_scope: Literal["V2"] | None = Field(
         None,
         description="V2: the registry policy lets other accounts pull too, from existing repositories as well. The registry's "
@@ -309,16 +310,15 @@ class Registry(Model):
         "policy of each repository alone if left out.",
     )
     scan_type: Literal["BASIC", "ENHANCED"] | None = Field(
-        None, description="Scan images when they arrive; the registry's setting is left alone if left out."
+        None,
+        description="Scan images when they are imported or pushed. Default: the registry's setting is not managed.",
     )
-    warm: Warm | None = Field(None, description="Import images before anybody pulls them; not at all if left out.")
+    warm: Warm | None = Field(None, description="Import images before they are pulled. Default: no warmer.")
     backfill: Backfill | None = Field(
-        None, description="Give repositories that exist already what their template says; not at all if left out."
+        None, description="Apply the settings of templates to existing repositories. Default: no backfill."
     )
-    dashboard: Dashboard | None = Field(None, description="A CloudWatch dashboard; none if left out.")
-    empty_on_delete: bool = Field(
-        False, description="Whether cached images go when the stack is deleted; else they stay."
-    )
+    dashboard: Dashboard | None = Field(None, description="CloudWatch dashboard with alarms. Default: no dashboard.")
+    empty_on_delete: bool = Field(False, description="Delete cached images with the stack. Default: they are kept.")
     accept_unverified: bool = Field(
         False,
         description="Silence the warnings that AWS does not say whether ECR pulls through in this partition or Region.",
@@ -337,28 +337,28 @@ class Nodes(Model):
 
 
 class Rewrite(Model):
-    """How images are rewritten at admission."""
+    """Admission policy that rewrites images."""
 
-    form: PolicyForm = Field(PolicyForm.MUTATING_POLICY, description="The kind of policy.")
+    form: PolicyForm = Field(PolicyForm.MUTATING_POLICY, description="Form of the admission policy.")
     pinned_by_digest: PinnedByDigest = Field(
         PinnedByDigest.LEAVE,
         description="'rewrite' only where every image is in the cache before it is rolled out: "
         "ECR cannot answer a first pull by digest.",
     )
     failure_policy: Literal["Ignore", "Fail"] = Field(
-        "Ignore", description="Whether pods are admitted unchanged, or not at all, while the policy cannot be asked."
+        "Ignore", description="Ignore admits Pods unchanged while the policy cannot be evaluated; Fail rejects them."
     )
-    excluded_namespaces: tuple[str, ...] = Field((), description="Namespaces whose pods are left alone.")
+    excluded_namespaces: tuple[str, ...] = Field((), description="Namespaces whose Pods are not rewritten.")
 
 
 class Endpoints(Model):
     """The VPC that gets endpoints for ECR and its layers."""
 
     vpc: VpcId
-    cidr: AddressRange = Field(description="Address range from where the endpoints are reached.")
-    subnets: dict[str, SubnetId] = Field(min_length=1, description="One private subnet of each availability zone.")
+    cidr: AddressRange = Field(description="CIDR range that may reach the endpoints.")
+    subnets: dict[str, SubnetId] = Field(min_length=1, description="One private subnet in each Availability Zone.")
     route_tables: dict[str, RouteTableId] = Field(
-        min_length=1, description="The subnet's route table in each availability zone."
+        min_length=1, description="Route table of the subnet in each Availability Zone."
     )
 
     @model_validator(mode="after")
@@ -374,26 +374,26 @@ class Endpoints(Model):
 class Cluster(Model):
     """A cluster, or anything else that pulls, and the registry it pulls from."""
 
-    account: AccountName = Field(description="Name of an account above, or its 12 digits in quotes.")
-    region: str = Field(description="Name of a Region above, or the Region itself.")
-    registry: str = Field(description="Name of the registry it pulls from.")
+    account: AccountName = Field(description="Name of an account under accounts, or its 12 digits in quotes.")
+    region: str = Field(description="Name of a Region under regions, or the Region itself.")
+    registry: str = Field(description="Name of the registry from which the cluster pulls.")
     nodes: tuple[Nodes, ...] = Field(
-        (), description="Roles that get the pull policy; none: it is made and not attached."
+        (), description="Roles to which the pull policy is attached. Default: it is created and not attached."
     )
     import_: bool = Field(
         True,
         alias="import",
-        description="Whether a pull may bring a new image into the cache; false where images are pre-populated and vetted.",
+        description="Whether a pull may import a new image; false if images are approved and warmed first.",
     )
-    rewrite: Rewrite | None = Field(None, description="How images are rewritten at admission; not at all if left out.")
+    rewrite: Rewrite | None = Field(None, description="Admission policy that rewrites images. Default: no policy.")
     prepopulated: bool = Field(
-        False, description="Whether what runs here is brought to its registry before, as a registry of replicas needs."
+        False, description="Declares that images are warmed before they run here, as a registry of replicas requires."
     )
     endpoints: Endpoints | None = Field(None, description="VPC endpoints for private subnets.")
 
 
 class Defaults(Model):
-    """What holds where a registry or cluster says nothing."""
+    """Defaults for registries and clusters."""
 
     template: Template | None = None
     rewrite: Rewrite | None = None
@@ -403,11 +403,11 @@ class Document(Model):
     """A configuration: registries, the clusters that pull from them, and names for accounts and Regions."""
 
     accounts: dict[Name, Annotated[AccountNumber, BeforeValidator(_text_of_digits)]] = Field(
-        default_factory=dict, description="Names for accounts."
+        default_factory=dict, description="Accounts by a name of your choice."
     )
-    regions: dict[Name, str] = Field(default_factory=dict, description="Names for Regions.")
-    organization: OrganizationId | None = Field(None, description="Id of the AWS organisation, for pull.organization.")
+    regions: dict[Name, str] = Field(default_factory=dict, description="Regions by a name of your choice.")
+    organization: OrganizationId | None = Field(None, description="Id of the AWS organization, for pull.organization.")
     tags: Tags = Field(default_factory=dict, description="Tags of every stack.")
     defaults: Defaults = Field(default_factory=Defaults)
-    registries: dict[Name, Registry] = Field(min_length=1, description="The registries, by a name of your own.")
-    clusters: dict[Name, Cluster] = Field(default_factory=dict, description="The clusters, by a name of your own.")
+    registries: dict[Name, Registry] = Field(min_length=1, description="Registries by a name of your choice.")
+    clusters: dict[Name, Cluster] = Field(default_factory=dict, description="Clusters by a name of your choice.")

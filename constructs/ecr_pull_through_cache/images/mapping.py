@@ -22,7 +22,7 @@ from .upstream import Upstream
 
 
 class PinnedByDigest(Enum):
-    """What happens to references that carry a digest.
+    """The treatment of references with a digest.
 
     ECR answers the first pull of an image by a tag only (aws/containers-roadmap#2837): a reference with a digest
     that is sent to the cache before the image was imported by its tag stops the Pod.
