@@ -30,3 +30,19 @@ class TestScanning:
         rules = [ScanningRule(frequency=ScanFrequency.SCAN_ON_PUSH, repository_prefixes=(p,)) for p in ("a1", "b1")]
         with pytest.raises(UserError, match="a scan frequency is given twice"):
             RegistryScanningConfiguration(stack, "S", rules=rules)
+
+    def test_root_beside_another_prefix_means_all_repositories(self, stack):
+        rule = ScanningRule(frequency=ScanFrequency.SCAN_ON_PUSH, repository_prefixes=("ROOT", "team-a"))
+        RegistryScanningConfiguration(stack, "S", rules=[rule])
+        (rendered,) = only(stack, "AWS::ECR::RegistryScanningConfiguration")["Rules"]
+        assert rendered["RepositoryFilters"] == [{"Filter": "*", "FilterType": "WILDCARD"}]
+
+    def test_the_frequencies_are_those_that_cloudformation_takes(self):
+        assert {frequency.value for frequency in ScanFrequency} == {"SCAN_ON_PUSH", "CONTINUOUS_SCAN"}
+
+    @pytest.mark.parametrize(
+        "prefixes", [("team--cache",), ("a__b",), ("k" * 254,), tuple(f"p{n}" for n in range(101)), ()]
+    )
+    def test_filters_that_scanning_does_not_take_are_refused(self, prefixes):
+        with pytest.raises(UserError):
+            ScanningRule(frequency=ScanFrequency.SCAN_ON_PUSH, repository_prefixes=prefixes)

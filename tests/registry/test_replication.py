@@ -3,7 +3,7 @@
 import pytest
 
 from ecr_pull_through_cache import ReplicationConfiguration, ReplicationDestination, ReplicationRule, UserError
-from tests.support.templates import only
+from tests.support.templates import only, warnings
 
 REGIONS = [
     "eu-central-1",
@@ -55,8 +55,12 @@ def test_replication_names_destinations_and_what_is_copied(stack):
 REPLICATION_REFUSED = {
     "itself": ([rule("eu-west-1")], "Stack/R: the registry would replicate to itself in eu-west-1"),
     "itself, by its account": ([rule("eu-west-1", account="111122223333")], "would replicate to itself"),
-    "no rules": ([], "0 replication rules are given; allowed are 1 to 10"),
-    "eleven rules": ([rule("us-east-1")] * 11, "11 replication rules are given; allowed are 1 to 10"),
+    "no rules": ([], "0 replication rules are given; allowed are 1 to 25"),
+    "26 rules": ([rule("us-east-1")] * 26, "26 replication rules are given; allowed are 1 to 25"),
+    "another partition": (
+        [rule("us-east-1", "cn-north-1")],
+        "ECR does not replicate from eu-west-1 to cn-north-1, which is in another partition",
+    ),
     "26 destinations": ([rule(*REGIONS)], "26 destinations are given; allowed are 25"),
 }
 
@@ -77,10 +81,30 @@ def test_25_destinations_are_allowed(stack):
         (lambda: ReplicationDestination(region="eu-wset-1"), "'eu-wset-1' is not a Region .did you mean 'eu-west-1'"),
         (lambda: ReplicationDestination(region="eu-west-1", account="12"), "'12' is not an account"),
         (lambda: rule(), "has no destinations"),
-        (lambda: rule("eu-west-1", prefixes=("A",)), "'A' is not a prefix that replication can filter by"),
-        (lambda: rule("eu-west-1", prefixes=tuple(f"p{n}" for n in range(101))), "has 101 repository prefixes"),
+        (lambda: rule("eu-west-1", prefixes=("A",)), "'A' is not a repository prefix"),
+        (
+            lambda: rule("eu-west-1", prefixes=tuple(f"p{n}" for n in range(101))),
+            "101 repository prefixes are given for replication; allowed are 100",
+        ),
     ],
 )
 def test_parts_of_replication_are_checked_when_they_are_made(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_root_beside_another_prefix_means_all_repositories(stack):
+    ReplicationConfiguration(stack, "R", rules=[rule("us-east-1", prefixes=("ROOT", "team-a"))])
+    (rendered,) = only(stack, "AWS::ECR::ReplicationConfiguration")["ReplicationConfiguration"]["Rules"]
+    assert "RepositoryFilters" not in rendered
+
+
+@pytest.mark.parametrize("count", [10, 11, 25])
+def test_more_rules_than_one_page_of_aws_allows_are_warned_of(stack, count):
+    ReplicationConfiguration(stack, "R", rules=[rule("us-east-1", prefixes=(f"p{n}",)) for n in range(count)])
+    assert warnings(stack) == (["cdk-ecr-pull-through-cache:replicationRules"] if count > 10 else [])
+
+
+def test_a_destination_in_a_new_region_is_warned_of(stack):
+    ReplicationConfiguration(stack, "R", rules=[rule("sa-west-1")])
+    assert warnings(stack) == ["cdk-ecr-pull-through-cache:newRegion"]

@@ -18,6 +18,27 @@ CLOUDFORMATION = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateR
 ROADMAP = "https://github.com/aws/containers-roadmap/issues/"
 
 
+WITHOUT_SIGNING = (
+    "ap-east-2",
+    "ap-northeast-3",
+    "ap-south-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-2",
+    "eu-south-2",
+    "il-central-1",
+    "me-central-1",
+    "mx-central-1",
+)
+"""The Regions whose CloudFormation schema lacks ``AWS::ECR::SigningConfiguration``; cfn-lint 1.58 ships the schemas."""
+
+
 class Severity(Enum):
     """What happens where a rule is broken."""
 

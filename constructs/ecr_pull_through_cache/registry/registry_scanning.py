@@ -1,4 +1,4 @@
-"""How a registry scans its images for vulnerabilities."""
+"""Scanning configuration: how a registry scans its images for vulnerabilities."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
 from .._checks import claim_singleton, error_at
+from ..ecr import filters
 from ..errors import UserError
 from ..images import ROOT
 
 
 class ScanType(Enum):
-    """Which scanner looks at images."""
+    """The scanner."""
 
     BASIC = "BASIC"
     """The scanner that comes with ECR."""
@@ -25,22 +26,25 @@ class ScanType(Enum):
 
 
 class ScanFrequency(Enum):
-    """When images are scanned."""
+    """When images are scanned.
+
+    Repositories that no rule names are scanned on request alone under ``BASIC``, and not at all under ``ENHANCED``.
+    """
 
     SCAN_ON_PUSH = "SCAN_ON_PUSH"
+    """When they are pushed or imported."""
     CONTINUOUS_SCAN = "CONTINUOUS_SCAN"
-    """Again and again; for ``ENHANCED`` only."""
-    MANUAL = "MANUAL"
-    """When somebody asks; for ``BASIC`` only."""
+    """Again and again; for ``ENHANCED`` alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanningRule:
-    """Which repositories are scanned when.
+    """Repositories, and when they are scanned.
 
-    :param frequency: when.
-    :param repository_prefixes: prefixes of the repositories, ``ROOT`` for all.
-    :raises UserError: when no prefix is given.
+    :param frequency: when they are scanned.
+    :param repository_prefixes: 1 to 100 prefixes of the repositories; ``ROOT``, alone or beside others, means all
+        repositories. Default: all repositories.
+    :raises UserError: when no prefix is given, or scanning takes no filter for one.
     """
 
     frequency: ScanFrequency
@@ -49,6 +53,12 @@ class ScanningRule:
     def __post_init__(self) -> None:
         if not self.repository_prefixes:
             raise UserError(f"a scanning rule has no repository prefixes; give at least one, or {ROOT} for all")
+        _ = self.filters
+
+    @property
+    def filters(self) -> list[str]:
+        """The filters in the words of the service."""
+        return filters.SCANNING.filters(self.repository_prefixes) or ["*"]
 
 
 class RegistryScanningConfiguration(Construct):
@@ -73,11 +83,9 @@ class RegistryScanningConfiguration(Construct):
         scan_type: ScanType = ScanType.BASIC,
         rules: Sequence[ScanningRule] = (ScanningRule(frequency=ScanFrequency.SCAN_ON_PUSH),),
     ) -> None:
-        wrong = ScanFrequency.CONTINUOUS_SCAN if scan_type is ScanType.BASIC else ScanFrequency.MANUAL
         frequencies = [rule.frequency for rule in rules]
-        if wrong in frequencies:
-            allowed = ", ".join(f.value for f in ScanFrequency if f is not wrong)
-            raise error_at(scope, id, f"{wrong.value} does not go with {scan_type.value}; allowed are {allowed}")
+        if scan_type is ScanType.BASIC and ScanFrequency.CONTINUOUS_SCAN in frequencies:
+            raise error_at(scope, id, "CONTINUOUS_SCAN does not go with BASIC; allowed is SCAN_ON_PUSH")
         if len(set(frequencies)) < len(frequencies):
             raise error_at(scope, id, "a scan frequency is given twice; put its repository prefixes into one rule")
         claim_singleton(scope, id, "registry scanning configuration")
@@ -92,10 +100,7 @@ class RegistryScanningConfiguration(Construct):
                 l1.ScanningRuleProperty(
                     scan_frequency=rule.frequency.value,
                     repository_filters=[
-                        l1.RepositoryFilterProperty(
-                            filter="*" if prefix == ROOT else f"{prefix}/*", filter_type="WILDCARD"
-                        )
-                        for prefix in rule.repository_prefixes
+                        l1.RepositoryFilterProperty(filter=text, filter_type="WILDCARD") for text in rule.filters
                     ],
                 )
                 for rule in rules

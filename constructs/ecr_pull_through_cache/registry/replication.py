@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aws_cdk import Annotations
 from aws_cdk import aws_ecr as ecr
 
 from constructs import Construct
 
-from .._checks import check_account, check_region, claim_singleton, error_at
+from .._checks import check_account, check_region, claim_singleton, error_at, warn_of_new_region
 from .._place import is_unresolved, place_of
-from ..ecr import quotas
+from ..ecr import filters, quotas
 from ..errors import UserError
-from ..images import ROOT
-
-_FILTER = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*", re.ASCII)
+from ..images import partition_name
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicationDestination:
-    """Where images are copied to.
+    """A registry that images are copied to.
+
+    Source and destination must both have opted in to a Region that is not enabled by default.
 
     :param region: the destination's Region, or a token.
-    :param account: the destination's account; the source's own if left out.
+    :param account: the destination's account. Default: the source's own.
     :raises UserError: when either is not one.
     """
 
@@ -39,10 +39,11 @@ class ReplicationDestination:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicationRule:
-    """What is copied where.
+    """Repositories, and the registries that they are copied to.
 
     :param destinations: at least one.
-    :param repository_prefixes: prefixes of the repositories to copy, 2 to 256 characters; all repositories if left out.
+    :param repository_prefixes: at most 100 prefixes of the repositories; ``ROOT``, alone or beside others, means all
+        repositories. Default: all repositories.
     :raises UserError: when a prefix is not one that replication accepts, or there are too many.
     """
 
@@ -52,17 +53,12 @@ class ReplicationRule:
     def __post_init__(self) -> None:
         if not self.destinations:
             raise UserError("a replication rule has no destinations; give at least one")
-        if len(self.repository_prefixes) > quotas.REPLICATION_FILTERS.value:
-            raise UserError(
-                f"a replication rule has {len(self.repository_prefixes)} repository prefixes; "
-                f"the quota is {quotas.REPLICATION_FILTERS.value} {quotas.REPLICATION_FILTERS.name}"
-            )
-        for prefix in self.repository_prefixes:
-            if prefix != ROOT and (not 2 <= len(prefix) <= 256 or not _FILTER.fullmatch(prefix)):
-                raise UserError(
-                    f"{prefix!r} is not a prefix that replication can filter by; allowed are 2 to 256 lower-case letters "
-                    "and digits, joined by '.', '_', '-' or '/'"
-                )
+        _ = self.filters
+
+    @property
+    def filters(self) -> list[str]:
+        """The filters in the words of the service; none where all repositories are copied."""
+        return filters.REPLICATION.filters(self.repository_prefixes)
 
 
 class ReplicationConfiguration(Construct):
@@ -76,9 +72,10 @@ class ReplicationConfiguration(Construct):
 
     :param scope: parent.
     :param id: id below the parent.
-    :param rules: 1 to 10 rules with at most 25 different destinations.
-    :raises UserError: when there is one already in this environment, a quota is exceeded, or a registry would replicate
-        to itself.
+    :param rules: 1 to 25 rules with at most 25 different destinations. More than 10 are a warning: the user guide gives 10 on one
+        page and 25 on another.
+    :raises UserError: when there is one already in this environment, a quota is exceeded, a destination is in another
+        partition, or a registry would replicate to itself.
     """
 
     def __init__(self, scope: Construct, id: str, *, rules: Sequence[ReplicationRule]) -> None:
@@ -89,7 +86,7 @@ class ReplicationConfiguration(Construct):
 
         super().__init__(scope, id)
         self.rules = tuple(rules)
-        """What is copied where."""
+        """The rules."""
         l1 = ecr.CfnReplicationConfiguration
         own_account = place_of(scope).account
         self.resource = l1(
@@ -103,9 +100,8 @@ class ReplicationConfiguration(Construct):
                             for d in rule.destinations
                         ],
                         repository_filters=[
-                            l1.RepositoryFilterProperty(filter=f"{prefix}/", filter_type="PREFIX_MATCH")
-                            for prefix in rule.repository_prefixes
-                            if prefix != ROOT
+                            l1.RepositoryFilterProperty(filter=text, filter_type="PREFIX_MATCH")
+                            for text in rule.filters
                         ]
                         or None,
                     )
@@ -114,6 +110,7 @@ class ReplicationConfiguration(Construct):
             ),
         )
         """The L1."""
+        _warn(self)
 
     @property
     def destinations(self) -> tuple[ReplicationDestination, ...]:
@@ -124,12 +121,31 @@ class ReplicationConfiguration(Construct):
 def _problem_of(scope: Construct, rules: Sequence[ReplicationRule]) -> str | None:
     here = place_of(scope)
     unique = {(d.region, d.account or here.account) for rule in rules for d in rule.destinations}
-    if not rules or len(rules) > quotas.REPLICATION_RULES.value:
-        quota = quotas.REPLICATION_RULES
+    if not rules or len(rules) > quotas.REPLICATION_RULES_API.value:
+        quota = quotas.REPLICATION_RULES_API
         return f"{len(rules)} replication rules are given; allowed are 1 to {quota.value} {quota.name}"
     if len(unique) > quotas.REPLICATION_DESTINATIONS.value:
         quota = quotas.REPLICATION_DESTINATIONS
         return f"{len(unique)} destinations are given; allowed are {quota.value} {quota.name}"
-    if not is_unresolved(here.region) and (here.region, here.account) in unique:
+    if is_unresolved(here.region):
+        return None
+    if (here.region, here.account) in unique:
         return f"the registry would replicate to itself in {here.region}; leave that destination out"
+    elsewhere = sorted(
+        region for region, _ in unique if partition_name(region) not in (None, partition_name(here.region))
+    )
+    if elsewhere:
+        return f"ECR does not replicate from {here.region} to {elsewhere[0]}, which is in another partition"
     return None
+
+
+def _warn(configuration: ReplicationConfiguration) -> None:
+    quota = quotas.REPLICATION_RULES
+    if len(configuration.rules) > quota.value:
+        Annotations.of(configuration).add_warning_v2(
+            "cdk-ecr-pull-through-cache:replicationRules",
+            f"{len(configuration.rules)} replication rules are given; AWS documents {quota.value} {quota.name} on its page of "
+            f"quotas (25 in ca-central-1) and 25 on its page about replication, so a deployment may fail",
+        )
+    for region in sorted({destination.region for destination in configuration.destinations}):
+        warn_of_new_region(configuration, region)
