@@ -1,6 +1,6 @@
 """What each verb does about each fault: the rows that tests assert, and the page that is written from them.
 
-A module of tests/operations holds its rows in `FAULTS` and runs each of them: that nothing is lost, that nothing which
+A module of tests/cli, tests/operations or tests/functions holds its rows in `FAULTS` and runs each of them: that nothing is lost, that nothing which
 matters is done twice, and that what the row says happens. ``python -m tests.faults`` writes the page.
 """
 
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs/explanation/faults.md"
-VERBS = ("inventory", "warm", "backfill", "check", "purge")
+_FOLDERS = ("cli", "operations", "functions")
+VERBS = ("every", "inventory", "warm", "backfill", "check", "purge", "function")
+_NAMES = {"every": "every command", "function": "a function in Lambda"}
 _BEGIN = "<!-- written by `python -m tests.faults` from the rows that the tests run -->\n"
 
 
@@ -36,8 +38,9 @@ class Fault:
 
 def rows() -> list[Fault]:
     """Every row, by verb and in the order of the tests."""
-    folder = Path(__file__).parent / "operations"
-    modules = [importlib.import_module(f"tests.operations.{path.stem}") for path in sorted(folder.glob("test_*.py"))]
+    tests = Path(__file__).parent
+    paths = [path for folder in _FOLDERS for path in sorted((tests / folder).glob("test_*.py"))]
+    modules = [importlib.import_module(f"tests.{path.parent.name}.{path.stem}") for path in paths]
     found: list[Fault] = [row for module in modules for row in getattr(module, "FAULTS", ())]
     return sorted(found, key=lambda row: VERBS.index(row.verb))
 
@@ -46,7 +49,7 @@ def render(page: str) -> str:
     """The page with its table written anew: what stands before the mark stays."""
     head, mark, _ = page.partition(_BEGIN)
     assert mark, f"{PAGE} has no line {_BEGIN!r}"
-    lines = [f"| `{row.verb}` | {row.fault} | {row.outcome} | 0 | 0 |\n" for row in rows()]
+    lines = [f"| {_NAMES.get(row.verb, f'`{row.verb}`')} | {row.fault} | {row.outcome} | 0 | 0 |\n" for row in rows()]
     columns = "| verb | what goes wrong | what happens | lost | done twice |\n|---|---|---|---|---|\n"
     return f"{head}{mark}\n{columns}{''.join(lines)}"
 

@@ -253,6 +253,7 @@ def test_credentials_that_expire_half_way_stop_it_once_and_for_all(stage):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["@/dev/zero"], "a list of images is a file or a pipe, and this is a device"),
         (["@none"], "none: No such file or directory"),
         (["mcr.microsoft.com/x"], "nothing to do"),
         (["Nginx"], "nothing to do"),
@@ -261,6 +262,33 @@ def test_credentials_that_expire_half_way_stop_it_once_and_for_all(stage):
 )
 def test_mistakes_are_sentences(stage, arguments, said):
     assert said in stage.run(*arguments, expect=2).stderr
+
+
+@pytest.mark.parametrize(
+    "first", ["\ufeff", "", "# caf\udce9\n"], ids=["a byte order mark", "nothing", "a remark in Latin-1"]
+)
+def test_a_list_may_begin_with(stage, tmp_path, first):
+    text = f"{first}{NAMES[0]}\n{NAMES[1]}\n".encode("utf-8", "surrogateescape")
+    (tmp_path / "list").write_bytes(text)
+    assert stage.run(f"@{tmp_path / 'list'}").stderr.startswith("2 imported")
+
+
+def test_a_list_in_utf_16_is_said_to_be_one(stage, tmp_path):
+    (tmp_path / "list").write_text(NAMES[0], encoding="utf-16")
+    assert "this is text in UTF-16; write it in UTF-8" in stage.run(f"@{tmp_path / 'list'}", expect=2).stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["Nginx", "registry.k8s.io/pause:3.10:1", "\x1b[31mred", "caf\udce9:1", "a b", "x" * 70_000]
+)
+def test_a_line_that_is_no_image_is_not_passed_over(stage, tmp_path, line):
+    (tmp_path / "list").write_bytes(f"{NAMES[0]}\n{line}\n".encode("utf-8", "surrogateescape"))
+    done = stage.run(f"@{tmp_path / 'list'}", "--json", expect=1)
+    said = done.stderr.splitlines()
+    assert all(text.isprintable() for text in said)
+    assert said[-1].startswith("1 imported, 0 there already, 0 done earlier, ")
+    assert not said[-1].endswith(" 0 failed")
+    assert [json.loads(text)["state"] for text in done.stdout.splitlines()][-1] == "done"
 
 
 def test_a_journal_is_a_file(stage):
@@ -275,7 +303,7 @@ def test_a_disk_that_is_full_keeps_what_is_written(stage, tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000)),
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.endswith("the journal cannot be written: File too large\n")
+    assert done.stderr.endswith("the journal cannot be written: no room is left\n")
     whole = journal.read_bytes().count(b"\n") - 1
     assert whole > 3
     assert f"{whole} done earlier, 0 failed" in stage.run(*NAMES, "--journal", journal).stderr

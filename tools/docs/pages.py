@@ -193,7 +193,8 @@ def command_line() -> str:
         "# Command line\n",
         (
             "`ecr-pull-through COMMAND --help` prints the same. A mistake is one sentence on standard error and exit code 2; "
-            "each command lists its other exit codes.\n"
+            "each command lists its other exit codes. Ctrl-C ends every command within two seconds with 130, an output that "
+            "nobody reads any more with 141.\n"
         ),
         "| command | what it does |\n|---|---|",
         *(f"| [`{name}`](#{name}) | {_cell(_summary(commands[name].help))} |" for name in sorted(commands)),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import UserError
+from ..operations.text import lines
 
 _REGISTRIES_AT_ONCE = 8
 _stopped = threading.Event()
@@ -19,9 +20,9 @@ _Key = TypeVar("_Key")
 
 
 def say(line: str) -> None:
-    """Print a line to standard output; lines of several threads are not mixed."""
+    """Print a line to standard output; lines of several threads are not mixed, and control characters are written out."""
     with _lock:
-        print(line, flush=True)
+        print(lines(line), flush=True)
 
 
 def say_json(entry: Mapping[str, Any]) -> None:
@@ -30,9 +31,9 @@ def say_json(entry: Mapping[str, Any]) -> None:
 
 
 def complain(line: str) -> None:
-    """Print a line to standard error; lines of several threads are not mixed."""
+    """Print a line to standard error; lines of several threads are not mixed, and control characters are written out."""
     with _lock:
-        print(line, file=sys.stderr, flush=True)
+        print(lines(line), file=sys.stderr, flush=True)
 
 
 class Tally(Counter[_Key]):
@@ -80,7 +81,7 @@ def progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         tasks: dict[str, Any] = {}
 

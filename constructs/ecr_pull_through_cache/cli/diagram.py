@@ -73,5 +73,7 @@ def diagram(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
+        if error.filename is None:
+            raise  # it is the output's
         raise UserError(f"{error.filename}: {error.strerror}") from None
     print(f"{target} is written", file=sys.stderr)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -275,13 +277,42 @@ def _write(file: Path, draft: Draft, *, force: bool) -> None:
     text = write(draft, path=str(file), schema=_schema(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w" if force else "x", encoding="utf-8") as out:
-            out.write(text)
+        _put(file, text.encode(), force=force)
     except FileExistsError:
         raise UserError(f"{file} exists; give another name, or --force to overwrite it") from None
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
     print(f"{file} is written; its first lines list the next steps", file=sys.stderr)
+
+
+def _put(file: Path, data: bytes, *, force: bool) -> None:
+    """Write a file whole or not at all: what was there stays until all of the new one is on the disk.
+
+    :raises OSError: when it cannot be written.
+    """
+    target = file.resolve()
+    if force and target.exists() and not target.is_file():
+        raise UserError(f"{file}: this is no file that can be overwritten; give another name")
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+        Path(name).chmod(_mode_of(target))
+        if not force and os.path.lexists(file):
+            raise FileExistsError
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _mode_of(file: Path) -> int:
+    """The mode that a file has, or that a new one gets."""
+    if file.exists():
+        return stat.S_IMODE(file.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _schema(file: Path) -> str | None:

@@ -212,7 +212,7 @@ def _used(files: list[Path]) -> dict[tuple[str, str], str]:
     users: dict[tuple[str, str], str] = {}
     for path in files:
         try:
-            entries = json.loads(path.read_text())
+            entries = json.loads(path.read_text(encoding="utf-8-sig"))
             if not isinstance(entries, list):
                 raise ValueError("an inventory is a list")
             for entry in entries:
@@ -226,6 +226,6 @@ def _used(files: list[Path]) -> dict[tuple[str, str], str]:
                             users[f"{registry.account}/{registry.region}", reference.repository] = where
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise UserError(f"{path}: this is not what `ecr-pull-through inventory --output json` prints") from None
     return users

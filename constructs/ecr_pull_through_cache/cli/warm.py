@@ -6,15 +6,18 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from ..errors import UserError
+from ._console import complain, say_json
 from ._mapping import Cluster, Config, Host, Registry, Upstreams, configured, mapping_of
 from ._options import AssumeRole, Profile
 from ._usage import Command
@@ -107,7 +110,7 @@ def warm(
         platforms=tuple(platform or ()), referrers=referrers, concurrency=concurrency, wait=0 if no_wait else wait
     )
     passed_over: Counter[str] = Counter()
-    references = _cached(_read(images), mapping, passed_over)
+    references = _cached(_read(images), mapping, passed_over, as_json=as_json)
     first = next(references, None)
     if first is None:
         raise UserError("no image of an upstream that is cached here is given; nothing to do")
@@ -128,9 +131,9 @@ def warm(
     if report.stopped:
         goes_on = "the same command goes on from the journal" if journal else "give --journal FILE, and it can go on"
         why = f": {report.why_stopped}" if report.why_stopped else ""
-        print(f"stopped after {report.seen} images{why}; {goes_on}", file=sys.stderr)
+        complain(f"stopped after {report.seen} images{why}; {goes_on}")
         raise typer.Exit(128 + signals[0] if signals else 1)
-    if report.failed:
+    if report.failed or passed_over[_NOT_AN_IMAGE]:
         raise typer.Exit(1)
 
 
@@ -207,13 +210,17 @@ def _warmer(
 
 @contextmanager
 def _stopping(warmer: Warmer) -> Iterator[list[int]]:
-    """The first signal lets what is under way end, the second one ends the process."""
+    """The first signal gives what is under way a second to end, the second one ends the process."""
     received: list[int] = []
 
     def stop(number: int, _: object) -> None:
         received.append(number)
         signal.signal(number, signal.SIG_DFL)
         warmer.stop()
+        # An output that nobody reads would keep the report, and this process, for ever.
+        threading.Thread(target=_end, args=(128 + number,), daemon=True).start()
+        if _waiting.for_input:
+            raise _NoMoreInput
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -223,21 +230,65 @@ def _stopping(warmer: Warmer) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def _end(code: int) -> None:
+    time.sleep(_LONGEST_STOP)
+    os._exit(code)
+
+
+class _NoMoreInput(BaseException):
+    """A signal came while the next line of a pipe was waited for, which may never come."""
+
+
+class _Waiting:
+    """Whether the next line of a list is being waited for."""
+
+    for_input = False
+
+
+_waiting = _Waiting()
+_LONGEST_LINE = 65_536
+_LONGEST_STOP = 1.9
+_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
+_NOT_AN_IMAGE = "not an image"
+
+
 def _read(images: Iterable[str]) -> Iterator[str]:
     """References as they stand in arguments, files and standard input, one after the other and never all at once."""
     for given in images:
         if given == "-":
-            yield from _lines(sys.stdin)
+            yield from _lines(_of_stream(sys.stdin, "standard input"))
         elif given.startswith("@"):
+            path = Path(given[1:])
             try:
-                with Path(given[1:]).open() as file:
-                    yield from _lines(file)
+                if path.is_char_device() or path.is_block_device():
+                    raise UserError(f"{path}: a list of images is a file or a pipe, and this is a device")
+                # What is no UTF-8 in a remark is no matter; in a reference it is no reference.
+                with path.open(encoding="utf-8", errors="surrogateescape") as file:
+                    yield from _lines(_of_stream(file, str(path)))
             except OSError as error:
-                raise UserError(f"{given[1:]}: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise UserError(f"{given[1:]}: this is not a list of images, which is text") from None
+                raise UserError(f"{path}: {error.strerror}") from None
         else:
             yield from _lines([given])
+
+
+def _of_stream(stream: TextIO, name: str) -> Iterator[str]:
+    first = True
+    while True:
+        try:
+            _waiting.for_input = True
+            line = stream.readline(_LONGEST_LINE)
+        except _NoMoreInput:
+            return
+        except UnicodeDecodeError:
+            raise UserError(f"{name}: this is not a list of images, which is text in UTF-8") from None
+        finally:
+            _waiting.for_input = False
+        if not line:
+            return
+        if first and line.startswith(_UTF_16):
+            raise UserError(f"{name}: this is text in UTF-16; write it in UTF-8")
+        yield line.removeprefix("\ufeff") if first else line
+        first = False
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:
@@ -258,15 +309,21 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[str]) -> Iterator[str]:
+def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[str], *, as_json: bool) -> Iterator[str]:
     from ..images import ImageReference, InvalidImageReference, Reason
+    from ..operations.text import printable
 
     for image in images:
         try:
             decision = mapping.decide(image)
         except InvalidImageReference as error:
-            passed_over["not an image"] += 1
-            print(f"{image}: passed over: {error}", file=sys.stderr)
+            passed_over[_NOT_AN_IMAGE] += 1
+            complain(f"{printable(image, longest=200)}: {printable(str(error))}")
+            if as_json:
+                say_json(
+                    {"image": image, "state": "failed", "digest": None, "wasThere": False, "reason": str(error),
+                     "failure": _NOT_AN_IMAGE}
+                )  # fmt: skip
             continue
         if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED):
             reference = ImageReference.parse(decision.image)
@@ -274,7 +331,7 @@ def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[s
             yield str(reference.at(registry=mapping.registry, repository=reference.repository))
         else:
             passed_over[decision.reason.value] += 1
-            print(f"{image}: passed over: {decision.reason.value}", file=sys.stderr)
+            complain(f"{image}: passed over: {decision.reason.value}")
 
 
 def _tags(path: Path, mapping: CacheMapping) -> Iterator[tuple[str, str]]:
@@ -282,14 +339,14 @@ def _tags(path: Path, mapping: CacheMapping) -> Iterator[tuple[str, str]]:
     from ..images import ImageReference, InvalidImageReference
 
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
             known = [f"{_tagged(e['image'])}@{digest}" for e in json.loads(text) for digest in e["digests"]]
         else:
             known = list(_lines(text.splitlines()))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise UserError(f"{path}: this is neither an inventory in JSON nor a list of NAME:TAG@DIGEST") from None
     for given in known:
         try:
@@ -317,7 +374,7 @@ def _run(start: Callable[[Callable[[Warmed], None]], Report], count: int | None,
         def seen(result: Warmed) -> None:
             bar.advance(task)
             if as_json:
-                print(json.dumps(_line(result)), flush=True)
+                say_json(_line(result))
 
         return start(seen)
 
@@ -336,14 +393,15 @@ def _line(result: Warmed) -> dict[str, object]:
 def _print(report: Report, passed_over: Counter[str], *, waited: bool) -> None:
     """The end report, on standard error: what failed by the kind of reason, and how many of what."""
     for failure, found in report.failures.items():
-        print(f"{failure.value}: {len(found)}", file=sys.stderr)
+        complain(f"{failure.value}: {len(found)}")
         for failed in found:
-            print(f"  {failed.image}: {failed.reason}", file=sys.stderr)
+            complain(f"  {failed.image}: {failed.reason}")
+    unread = passed_over[_NOT_AN_IMAGE]
     for reason, count in passed_over.items():
-        print(f"passed over: {count}, {reason}", file=sys.stderr)
+        if count:
+            complain(f"{reason}: {count}" if reason == _NOT_AN_IMAGE else f"passed over: {count}, {reason}")
     done = f"{report.done - report.were_there} imported, {report.were_there} there already"
-    print(
+    complain(
         f"{done if waited else f'{report.done} there or on their way'}, {report.earlier} done earlier, "
-        f"{len(report.failed)} failed",
-        file=sys.stderr,
+        f"{len(report.failed) + unread} failed"
     )

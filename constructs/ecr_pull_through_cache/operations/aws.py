@@ -137,10 +137,10 @@ def ecr_client(region: str, *, profile: str | None = None, connections: int = 10
 
 
 def _signed_in(profile: str | None, region: str | None = None) -> boto3.Session:
-    """A session that has credentials, so that whoever has none learns it once and before anything is done.
+    """A session that has credentials and a way to AWS, so that whoever has none learns it once and before anything is done.
 
     :raises SignedOut: when there are none.
-    :raises AwsError: when there is no such profile, or AWS's configuration cannot be read.
+    :raises UserError: when there is no such profile, or AWS's configuration, the proxy or the certificates cannot be used.
     """
     try:
         session = boto3.Session(profile_name=profile, region_name=region)
@@ -152,6 +152,8 @@ def _signed_in(profile: str | None, region: str | None = None) -> boto3.Session:
             "no AWS credentials are found; sign in, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --profile, "
             "and run this again"
         )
+    proxy_for("https://sts.amazonaws.com")
+    check_certificates(os.environ.get("AWS_CA_BUNDLE") or None)
     return session
 
 
@@ -165,7 +167,6 @@ def _client(session: Any, service: str, region: str, config: Config) -> Any:
     except (BotoCoreError, ValueError) as error:
         raise AwsError(f"AWS cannot be asked: {printable(str(error))}") from None
     proxy_for(client.meta.endpoint_url)
-    check_certificates(os.environ.get("AWS_CA_BUNDLE") or None)
     watch(client)
     return client
 

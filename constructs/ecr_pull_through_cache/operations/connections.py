@@ -26,10 +26,10 @@ from ..errors import UserError
 from .proxies import check_proxy
 
 _CONNECT = 10.0
-_TICK = 0.2
+_TICK = 0.1
 """Seconds between two looks at what is under way."""
-_GRACE = 1.0
-"""Seconds that an answer which is under way has when the run is stopped."""
+_GRACE = 0.5
+"""Seconds that an answer which is under way has when the run is stopped. The run itself ends within two."""
 
 
 class Cut(Exception):

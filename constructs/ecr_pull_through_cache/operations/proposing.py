@@ -39,7 +39,7 @@ def images_of(text: str) -> Iterator[str]:
     """
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if isinstance(data, list):
         yield from map(_image_of, data)

@@ -30,8 +30,8 @@ _SILENT = 5
 """Images without an answer, one after the other, after which the registry is taken to be gone, or more if more are asked for."""
 _DEEPEST = 3
 """How many indexes may stand in one another. Builders nest one in another at most."""
-_TICK = 0.2
-_GRACE = 1.5
+_TICK = 0.1
+_GRACE = 0.9
 """Seconds that what is under way has when a run is stopped."""
 _MOST_NAMED = 20
 """How many platforms are named in one sentence."""
