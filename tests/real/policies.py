@@ -20,7 +20,7 @@ class Question:
     """Whether a role may do something to a resource.
 
     ``identity`` are its own policies, ``resource_policies`` those of the resource, whose account is ``owner``.
-    A role is passed to the service ``passed_to``.
+    A role is passed to the service ``passed_to``. ``region`` is that of the request.
     """
 
     principal: str
@@ -31,6 +31,7 @@ class Question:
     resource_policies: tuple[dict[str, Any], ...] = ()
     organization: str | None = None
     passed_to: str | None = None
+    region: str | None = None
 
 
 def allowed(questions: list[Question]) -> list[bool]:
@@ -57,7 +58,12 @@ def _simulation(question: Question) -> dict[str, Any]:
     ]
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     scp = [{"orgIdentifier": "root", "policies": [{"name": "all", "policy": everything}]}]
-    known = {"aws:PrincipalOrgID": question.organization, "iam:PassedToService": question.passed_to}
+    known = {
+        "aws:PrincipalOrgID": question.organization,
+        "iam:PassedToService": question.passed_to,
+        "aws:RequestedRegion": question.region,
+        "aws:ResourceAccount": question.owner,
+    }
     context = {name: value for name, value in known.items() if value}
     return {
         "request": {

@@ -66,6 +66,18 @@ def registry_policy(plan: RegistryPlan) -> Iterator[statements.Statement]:
     yield from upstream_grants(plan)
 
 
+def check_policy_sizes(plan: RegistryPlan) -> None:
+    """Refuse a registry whose policies ECR would refuse for their length.
+
+    :param plan: the registry.
+    :raises UserError: when one is too long; the message names the way out.
+    """
+    statements.check_size("registry policy", statements.document(registry_policy(plan)))
+    statements.check_size(
+        "repository policy", statements.document(statements.repository_pull(plan.environment, plan.pullers))
+    )
+
+
 def upstream_grants(plan: RegistryPlan) -> list[statements.Statement]:
     """The statements of a registry's policy for registries of other accounts whose upstream it is.
 

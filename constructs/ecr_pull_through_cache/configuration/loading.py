@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..ecr.registry import EcrRegistry
+from ..errors import UserError
 from .checks import Names, check
 from .day_two import check_day_two, with_images
+from .expectation import check_policy_sizes
 from .layers import merged_rewrite, merged_template
 from .models import Cluster, Document, Registry
 from .plan import CachePlan, ClusterPlan, Configuration, Downstream, RegistryPlan
 from .pulling import pulling
 from .sound import read
-from .source import Source
+from .source import Problem, Source
 
 
 def load(path: str | Path) -> Configuration:
@@ -47,9 +49,11 @@ def resolve(source: Source) -> Configuration:
     if sound.document is not None:
         found = [*check(sound.document, sound.left_out), *check_day_two(sound.document, source.folder)]
         problems += [problem for problem in found if sound.is_certain(problem)]
+        resolver = _Resolver(sound.document, source.folder)
+        problems += resolver.policies_that_are_too_long()
     if problems or sound.document is None:
         raise source.error(problems)
-    return _Resolver(sound.document, source.folder).configuration()
+    return resolver.configuration()
 
 
 class _Resolver:
@@ -69,8 +73,20 @@ class _Resolver:
     def _environment(self, of: Registry | Cluster) -> EcrRegistry:
         environment = self._names.environment(of)
         if environment is None:
-            raise AssertionError("names are checked before")
+            raise LookupError(f"{of.account} or {of.region} is not known")
         return environment
+
+    def policies_that_are_too_long(self) -> Iterator[Problem]:
+        """Find the registries whose policies ECR would refuse for their length, the first policy of each."""
+        for name in self._document.registries:
+            try:
+                registry = self._registry(name)
+            except (LookupError, UserError):
+                continue  # It names something that is not there, which is a problem of its own already.
+            try:
+                check_policy_sizes(registry)
+            except UserError as error:
+                yield Problem(place=("registries", name, "pull"), message=str(error))
 
     def _registry(self, name: str) -> RegistryPlan:
         registry = self._document.registries[name]
