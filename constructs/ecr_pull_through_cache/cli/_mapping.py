@@ -86,6 +86,33 @@ def mapping_of(
     return CacheMapping.of(host, rules, pinned_by_digest=pinned_by_digest or PinnedByDigest.LEAVE)
 
 
+def reverse_mappings_of(
+    config: Path | None,
+    cluster: str | None,
+    registry: str | None,
+    host: str | None,
+    upstreams: list[str] | None,
+) -> list[CacheMapping]:
+    """The mappings for the way back: the one that the options select, and those of every registry of the configuration.
+
+    An image may name any registry that a cluster of the configuration pulls from, so a configuration alone is enough.
+
+    :raises UserError: when the options contradict each other, or select none.
+    """
+    selected: list[CacheMapping] = []
+    if config is None or cluster is not None or registry is not None or host is not None or upstreams:
+        selected.append(mapping_of(config, cluster, registry, host, upstreams))
+    if config is None:
+        return selected
+    from ..configuration import load
+
+    for plan in load(config).registries.values():
+        # What is pushed or replicated into a registry came from an upstream, too.
+        held = {**plan.replicated, **plan.pushed, **plan.pulled_through}
+        selected.append(CacheMapping.of(plan.host, [held[prefix].cached for prefix in sorted(held)]))
+    return selected
+
+
 def configured(config: Path | None, cluster: str | None, registry: str | None) -> ClusterPlan | RegistryPlan:
     """Select the cluster or registry that the options name.
 

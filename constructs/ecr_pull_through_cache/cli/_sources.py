@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .rewrite import SKIPPED, SUFFIXES
+from ._files import SKIPPED, SUFFIXES
 
 if TYPE_CHECKING:
     from ..manifests.finding import Found, Left

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..images import InvalidImageReference
-from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of, reverse_mappings_of
 from ._usage import Command
 
 
@@ -37,14 +37,16 @@ def image(
     Example: ecr-pull-through image registry.k8s.io/pause:3.10 --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --upstream k8s=registry.k8s.io
     """
-    mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
+    options = config, cluster, registry, host, upstream
+    mappings = reverse_mappings_of(*options) if reverse else [mapping_of(*options, pinned_by_digest)]
     failed = False
     for reference in (r for given in references for r in (_lines() if given == "-" else [given])):
         try:
             if reverse:
-                result, why = mapping.upstream_of(reference) or reference, ""
+                found = (mapping.upstream_of(reference) for mapping in mappings)
+                result, why = next((image for image in found if image is not None), reference), ""
             else:
-                decision = mapping.decide(reference)
+                decision = mappings[0].decide(reference)
                 result, why = decision.image, decision.reason.value
         except InvalidImageReference as mistake:
             print(f"error: {mistake}", file=sys.stderr)

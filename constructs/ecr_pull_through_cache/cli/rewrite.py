@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from ..manifests.rewriting import Finding, Mentions, Rewriter
-from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of
+from ..images import Reason
+from ..manifests.rewriting import Finding, Found, Mentions, Rewriter
+from ._files import Given, Unreadable, files_of, read, why_not_written, write
+from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of, reverse_mappings_of
 from ._usage import Command
 
 if TYPE_CHECKING:
+    from ..images import CacheMapping
+    from ..manifests import ImagePlaces
     from ..manifests.rewriting import Rewritten
 
-SUFFIXES = (".yaml", ".yml", ".json", ".tpl")
-SKIPPED = {".git", "node_modules", ".venv", "cdk.out", ".terraform"}
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+ImagePath = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KIND=PATH", help="Path of an image in a kind of resource, such as Runner=spec.image; repeatable."
+    ),
+]
+ImagePaths = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="File of kinds with the paths of their images, as YAML; repeatable.", show_default=False
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(cls=Command)(rewrite)
+
+
+def places_of(image_path: list[str] | None, image_paths: list[Path] | None) -> ImagePlaces:
+    """The fields that hold images, with those of the options.
+
+    :param image_path: ``KIND=PATH`` entries.
+    :param image_paths: files of kinds and paths.
+    :raises UserError: when one of them is of another form.
+    """
+    from ..manifests import KNOWN
+
+    places = KNOWN.adding(image_path or [])
+    for file in image_paths or []:
+        places = places.adding_file(file)
+    return places
 
 
 def rewrite(
@@ -44,132 +75,177 @@ def rewrite(
     mentions: Annotated[
         Mentions, typer.Option(help="Images that are named in arguments, environment variables and ConfigMaps.")
     ] = Mentions.REPORT,
-    image_path: Annotated[
-        list[str] | None,
+    image_path: ImagePath = None,
+    image_paths: ImagePaths = None,
+    links: Annotated[
+        bool,
         typer.Option(
-            metavar="KIND=PATH", help="Path of an image in a custom resource, such as Runner=spec.image; repeatable."
+            "--links", help="Write files with several hard links, and through links that lead out of a folder."
         ),
-    ] = None,
+    ] = False,
 ) -> None:
     """Rewrite the images in manifests.
 
     Nothing else in them is changed.
 
+    A file that cannot be read or rewritten for certain is left and named; the others are rewritten. Exit codes: 0 when every
+    file was done, 1 when --check finds changes, 2 when a file was left.
+
     Example: ecr-pull-through rewrite manifests/ --in-place --config environments/minimal.yaml --cluster demo
     """
-    from ..manifests import KNOWN
-
-    mapping = mapping_of(config, cluster, registry, host, upstream, pinned_by_digest)
-    rewriter = Rewriter(mapping, reverse=reverse, mentions=mentions, places=KNOWN.adding(image_path or []))
     if [in_place, check, diff].count(True) > 1:
         raise UserError("give one of --in-place, --check and --diff")
-    files = list(_files(paths))
+    options = config, cluster, registry, host, upstream
+    mapping: CacheMapping | list[CacheMapping] = (
+        reverse_mappings_of(*options) if reverse else mapping_of(*options, pinned_by_digest)
+    )
+    files = list(files_of(paths))
     if not (in_place or check or diff) and len(files) > 1:
         raise UserError(f"{len(files)} files are given; add --in-place, --check or --diff, or give one file")
-    tally = _Tally()
-    for name in files:
-        _one(name, rewriter, in_place=in_place, check=check, diff=diff, tally=tally)
-    tally.report(quiet=not (in_place or check))
-    if tally.problems:
+    rewriter = Rewriter(
+        mapping,
+        reverse=reverse,
+        mentions=mentions,
+        places=places_of(image_path, image_paths),
+        pinned=() if reverse else _pinned(files),
+    )
+    run = _Run(rewriter, in_place=in_place, check=check, diff=diff, links=links)
+    for given in files:
+        run.one(given)
+    run.report()
+    if run.problems:
         raise typer.Exit(2)
-    if check and tally.changes:
+    if check and run.changes:
         raise typer.Exit(1)
 
 
-class _Tally:
-    def __init__(self) -> None:
-        self.files = self.changes = self.reported = self.problems = 0
+def _pinned(files: list[Given]) -> set[str]:
+    """The images that manifests pin by digest, where a kustomization lies beside them."""
+    from ..manifests.rewriting import pinned_names
 
-    def add(self, result: Rewritten) -> None:
+    if not any(given.name.endswith(_KUSTOMIZATIONS) for given in files):
+        return set()
+    names: set[str] = set()
+    for given in files:
+        if given.name != "-":
+            try:
+                names |= pinned_names(read(given.name))
+            except Unreadable:
+                continue  # it is named when its turn comes
+    return names
+
+
+class _Run:
+    """One run over files, and its counts."""
+
+    def __init__(self, rewriter: Rewriter, *, in_place: bool, check: bool, diff: bool, links: bool) -> None:
+        self._rewriter = rewriter
+        self._in_place = in_place
+        self._check = check
+        self._diff = diff
+        self._links = links
+        self.files = self.changes = self.problems = 0
+        self._left: dict[str, int] = {}
+
+    def one(self, given: Given) -> None:
+        """Rewrite one file. Whatever is wrong with it concerns no other."""
+        try:
+            text = read(given.name)
+            result = self._rewriter.rewrite(text, given.name)
+            if result.problem is None and result.changes and self._in_place and given.name != "-":
+                against = None if self._links else why_not_written(given)
+                if against is not None:
+                    raise Unreadable(against)
+                write(given.name, result.text)
+        except (Unreadable, OSError) as error:
+            self._leave(given.name, str(error).removeprefix(f"{given.name}: "))
+            return
+        except RecursionError:
+            self._leave(given.name, "it is nested too deeply")
+            return
+        if result.problem:
+            self._leave(given.name, result.problem)
+        self._count(result)
+        self._print(given.name, text, result)
+
+    def _leave(self, name: str, why: str) -> None:
+        self.problems += 1
+        _say(f"{name}: left as it is: {why}")
+
+    def _count(self, result: Rewritten) -> None:
         self.files += bool(result.changes)
         self.changes += len(result.changes)
-        self.reported += len(result.reported)
-        self.problems += result.problem is not None
+        for finding in (*result.reported, *result.left):
+            what = _PINNED if finding.why == Reason.PINNED_BY_DIGEST.value else _COUNTED[finding.found]
+            self._left[what] = self._left.get(what, 0) + 1
+        unverified = sum(finding.found is Found.VALUES for finding in result.changes)
+        if unverified:
+            self._left[_COUNTED[Found.VALUES]] = self._left.get(_COUNTED[Found.VALUES], 0) + unverified
 
-    def report(self, *, quiet: bool) -> None:
-        if not quiet:
-            left = f", {self.reported} named elsewhere and left" if self.reported else ""
-            print(f"{self.changes} images in {self.files} files{left}", file=sys.stderr)
+    def _print(self, name: str, text: str, result: Rewritten) -> None:
+        if self._check:
+            _list(name, result.changes, sys.stdout)
+        elif self._diff:
+            _print_diff(name, text, result.text)
+        elif not self._in_place or name == "-":
+            sys.stdout.buffer.write(result.text.encode("utf-8", "surrogateescape"))
+        _list(name, (*result.reported, *result.left), sys.stderr)
+
+    def report(self) -> None:
+        """Count the files and images on standard error."""
+        if self._in_place or self._check or self._left or self.problems:
+            left = "".join(f", {count} {what}" for what, count in self._left.items())
+            files = f", {self.problems} files left as they are" if self.problems else ""
+            _say(f"{self.changes} images in {self.files} files{left}{files}")
 
 
-def _one(name: str, rewriter: Rewriter, *, in_place: bool, check: bool, diff: bool, tally: _Tally) -> None:
-    text = _read(name)
-    result = rewriter.rewrite(text)
-    tally.add(result)
-    if result.problem:
-        print(f"{name}: left as it is: {result.problem}", file=sys.stderr)
-    if check:
-        _list(name, result.changes, sys.stdout)
-    elif diff:
-        _print_diff(name, text, result.text)
-    elif in_place and name != "-":
-        if result.changes:
-            _write(name, result.text)
-    else:
-        sys.stdout.buffer.write(result.text.encode("utf-8", "surrogateescape"))
-    _list(name, result.reported, sys.stderr)
+_COUNTED = {
+    Found.MENTION: "named elsewhere and left",
+    Found.MATCHED: "matched, built or pushed and left",
+    Found.LEFT: "left upstream",
+    Found.VALUES: "of them values of charts, not verified",
+}
+_PINNED = "pinned by digest and left upstream"
 
 
 def _list(name: str, findings: Iterable[Finding], to: object) -> None:
-    for finding in findings:
+    for finding in sorted(findings, key=lambda f: (f.line, f.column)):
         where = f"{name}:{finding.line}:{finding.column}"
-        print(f"{where}: {finding.given} -> {finding.image}", file=to)  # type: ignore[call-overload]
+        if finding.found is Found.LEFT:
+            line = f"{where}: {finding.given}: left: {finding.why}"
+        elif finding.found in (Found.MATCHED, Found.VALUES):
+            line = f"{where}: {finding.given} -> {finding.image}: {finding.found.value}"
+        else:
+            line = f"{where}: {finding.given} -> {finding.image}"
+        print(printable(line), file=to)  # type: ignore[call-overload]
 
 
 def _print_diff(name: str, before: str, after: str) -> None:
     import difflib
 
-    lines = difflib.unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), name, name)
+    lines = difflib.unified_diff(_lines(before), _lines(after), name, name)
     for line in lines:
-        sys.stdout.write(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+        ended = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        sys.stdout.buffer.write(ended.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
 
 
-def _read(name: str) -> str:
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read()
-        else:
-            with open(name, "rb") as file:  # noqa: PTH123 - thousands of files; a Path for each costs a tenth of the time
-                data = file.read()
-    except OSError as error:
-        raise UserError(f"{name}: {error.strerror}") from None
-    return data.decode("utf-8", "surrogateescape")
+def _lines(text: str) -> list[str]:
+    """Lines as patch knows them: they end in a line feed and nothing else."""
+    lines = text.split("\n")
+    return [*(f"{line}\n" for line in lines[:-1]), *lines[-1:]] if lines[-1] else [f"{line}\n" for line in lines[:-1]]
 
 
-def _write(name: str, text: str) -> None:
-    """Replace a file at once: whoever reads it sees the old one or the new one."""
-    target = os.path.realpath(name) if os.path.islink(name) else name  # noqa: PTH114
-    folder, base = os.path.split(target)
-    beside = os.path.join(folder, f".{base}.{os.getpid()}.tmp")  # noqa: PTH118
-    try:
-        mode = os.stat(target).st_mode & 0o7777  # noqa: PTH116
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            os.fchmod(descriptor, mode)
-            data = text.encode("utf-8", "surrogateescape")
-            while data:
-                data = data[os.write(descriptor, data) :]
-        finally:
-            os.close(descriptor)
-        os.replace(beside, target)  # noqa: PTH105
-    except OSError as error:
-        Path(beside).unlink(missing_ok=True)
-        raise UserError(f"{name}: {error.strerror}; it is as it was, run this again") from None
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def _files(paths: list[str]) -> Iterator[str]:
-    for path in paths:
-        if path != "-" and Path(path).is_dir():
-            yield from _in_folder(path)
-        elif path == "-" or Path(path).exists():
-            yield path
-        else:
-            raise UserError(f"{path}: no such file or folder")
+def printable(text: str) -> str:
+    """A text with control characters written as escapes, so that a terminal shows them and does not obey them.
+
+    :param text: what a file or a Pod holds.
+    """
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def _in_folder(folder: str) -> Iterator[str]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - SKIPPED)
-        for name in sorted(names):
-            if name.endswith(SUFFIXES):
-                yield f"{root}/{name}"
+def _say(text: str) -> None:
+    print(printable(text), file=sys.stderr)

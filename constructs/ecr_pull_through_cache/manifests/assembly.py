@@ -150,10 +150,12 @@ def _values(data: Any, path: list[str]) -> Iterator[Any]:
 
 def _of_manifest(text: str, where: str) -> Iterator[Found | Left]:
     for found in images_of(text, where):
-        if _UNKNOWN in found.image:
+        if isinstance(found, Left):
+            yield Left(where, found.why, is_broken=found.is_broken)
+        elif _UNKNOWN in found.image:
             yield _at_deployment(where)
         else:
-            yield Found(found.image, where)
+            yield Found(found.image, where, found.is_mention)
 
 
 def _resolved(value: Any, known: Mapping[str, str]) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
 import yaml
 
-from ..images import CacheMapping, InvalidImageReference, Reason
-from .finding import spans_of_images, why
-from .places import KNOWN, ImagePlaces
-from .structure import Lines, paths_at
+from ..images import CacheMapping, InvalidImageReference, Reason, canonical
+from .finding import why
+from .kinds import KNOWN
+from .kustomizing import Change, changed, changed_texts, image_of, images_of_texts
+from .mentions import mentions as mentioned_in
+from .places import ImagePlaces
+from .reading import read
+from .spots import Piece, Reading, Role, Spot, is_image_id
+from .structure import Lines
 
 
 class Mentions(Enum):
@@ -22,8 +28,18 @@ class Mentions(Enum):
     REPORT = "report"
     """They are left, and listed with their place."""
     REWRITE = "rewrite"
-    """They are rewritten too."""
+    """They are rewritten too, but for those that are compared with, scanned, built or pushed."""
     IGNORE = "ignore"
+
+
+class Found(Enum):
+    """How an image was found."""
+
+    FIELD = "an image that is pulled"
+    VALUES = "a value of a chart; without the chart it is not verified"
+    MENTION = "named elsewhere"
+    MATCHED = "compared with, scanned, built or pushed"
+    LEFT = "left upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +49,22 @@ class Finding:
     :param line: from 1.
     :param column: from 1.
     :param given: the reference as it stands there.
-    :param image: the reference to use.
-    :param is_mention: whether it is named elsewhere than in a field for images.
+    :param image: the reference to use; the one given where it stays.
+    :param found: how it was found.
+    :param why: why it stays, where a rule caches it and it stays nevertheless.
     """
 
     line: int
     column: int
     given: str
     image: str
-    is_mention: bool
+    found: Found = Found.FIELD
+    why: str = ""
+
+    @property
+    def is_mention(self) -> bool:
+        """Whether it is named elsewhere than in a field for images."""
+        return self.found in (Found.MENTION, Found.MATCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,145 +72,293 @@ class Rewritten:
     """A text with its images rewritten.
 
     :param text: the text.
-    :param changes: what was changed.
-    :param reported: what was found and left, because it stands where nobody can know what it is for.
+    :param changes: the images that changed.
+    :param reported: images that were found and left, because nobody can know what they are for there.
+    :param left: images that stay upstream although a rule caches them: pinned by digest, excluded, or not allowed.
     :param problem: why the text could not be understood, if so; it is left as it was.
     """
 
     text: str
     changes: tuple[Finding, ...] = ()
     reported: tuple[Finding, ...] = ()
+    left: tuple[Finding, ...] = ()
     problem: str | None = None
 
 
 class Rewriter:
-    """Rewrites images in manifests, for one mapping.
+    """Rewrites images in manifests, for one mapping or several.
 
-    :param mapping: what images become.
+    :param mapping: what images become. With ``reverse`` several may be given: every registry that manifests may name.
     :param reverse: the way back, from the cache to upstream.
     :param mentions: what happens to images that are named elsewhere than in a field for images.
     :param places: the fields that hold images.
+    :param pinned: names of images that manifests pin by digest, as :func:`pinned_names` finds them: a kustomization beside
+        them leaves these upstream.
     """
 
     def __init__(
         self,
-        mapping: CacheMapping,
+        mapping: CacheMapping | Iterable[CacheMapping],
         *,
         reverse: bool = False,
         mentions: Mentions = Mentions.REPORT,
         places: ImagePlaces = KNOWN,
+        pinned: Collection[str] = (),
     ) -> None:
+        mappings = [mapping] if isinstance(mapping, CacheMapping) else list(mapping)
         self._mentions = mentions
         self._places = places
-        self._becomes = lru_cache(maxsize=65_536)(_backwards(mapping) if reverse else _forwards(mapping))
-        self._mention = _mention_pattern(mapping, reverse)
+        self._pinned = frozenset(pinned)
+        self._decide = lru_cache(maxsize=65_536)(_backwards(mappings) if reverse else _forwards(mappings))
+        self._hosts = frozenset(_hosts_of(mappings, reverse=reverse))
 
-    def rewrite(self, text: str) -> Rewritten:
-        """Rewrite a text: YAML of any number of documents, JSON, or a template of either.
+    def rewrite(self, text: str, name: str = "") -> Rewritten:
+        """Rewrite a text: YAML of any number of documents, JSON, a template of either, or a Dockerfile.
 
         :param text: line ends are kept as they are.
+        :param name: name of its file, by which Dockerfiles and kustomizations are told.
         """
-        spans: dict[tuple[int, int], str] = {}
         try:
-            spans.update(spans_of_images(text, self._places, self._becomes))
+            reading = read(text, self._places, name)
         except (yaml.YAMLError, UnicodeEncodeError) as error:
             return Rewritten(text, problem=why(error))
-        spans.update(_in_kustomization(text, self._becomes))
-        mentioned = self._in_words(text, spans) if self._mentions is not Mentions.IGNORE else {}
-        if not spans and not mentioned:
-            return Rewritten(text)
-        changed = {**spans, **mentioned} if self._mentions is Mentions.REWRITE else spans
-        lines = Lines(text)
+        work = _Work(text, reading)
+        obstacle = self._in_fields(work)
+        if obstacle is not None:
+            return Rewritten(text, problem=obstacle)
+        self._in_kustomizations(work)
+        if self._mentions is not Mentions.IGNORE:
+            self._in_words(work)
+        return work.result()
+
+    def _becomes(self, image: str) -> str | None:
+        return self._decide(image)[0]
+
+    def _in_fields(self, work: _Work) -> str | None:
+        """Rewrite what is pulled; the reason why the text cannot be rewritten, if so."""
+        for spot in work.reading.spots:
+            image, left = self._decide(spot.image)
+            if left is not None:
+                work.stay(spot.start, spot.image, left)
+            if image is None or spot.role not in (Role.FIELD, Role.VALUES):
+                if image is not None:
+                    self._mention(work, spot, image)
+                continue
+            if spot.fixed and not _ends_in(image, spot.fixed):
+                self._mention(work, spot, image)
+                continue
+            if spot.obstacle:
+                line, _ = work.lines.at(spot.start)
+                return f"line {line}: {spot.image} cannot be rewritten for certain: {spot.obstacle}"
+            found = Found.VALUES if spot.role is Role.VALUES else Found.FIELD
+            work.change(spot.start, spot.image, image, found, spot.edits(image))
+        return None
+
+    def _mention(self, work: _Work, spot: Spot, image: str) -> None:
+        if self._mentions is Mentions.IGNORE:
+            return
+        if self._mentions is Mentions.REWRITE and not spot.obstacle and not spot.fixed:
+            work.change(spot.start, spot.image, image, Found.MENTION, spot.edits(image))
+        else:
+            work.report(spot.start, spot.image, image, Found.MENTION)
+
+    def _in_kustomizations(self, work: _Work) -> None:
+        for entry in work.reading.kustomized:
+            given = image_of(entry)
+            if given is not None and (left := self._decide(given[0])[1]) is not None:
+                work.stay(given[1].start, given[0], left)
+            work.take(entry.node.start, entry.node.end)
+            change = changed(work.text, entry, self._becomes, self._pinned)
+            if change is not None:
+                self._kustomize(work, change)
+        for listed in work.reading.texts:
+            for image, node in images_of_texts(listed):
+                left = self._decide(image)[1]
+                if left is not None:
+                    work.stay(node.start, image, left)
+            work.take(listed.start, listed.end)
+            for change in changed_texts(work.text, listed, self._becomes):
+                self._kustomize(work, change)
+
+    def _kustomize(self, work: _Work, change: Change) -> None:
+        work.change(change.start, change.given, change.image, Found.FIELD, list(change.edits))
+
+    def _in_words(self, work: _Work) -> None:
+        for start, end, given, is_pattern in mentioned_in(work.text, self._hosts):
+            if work.is_taken(start):
+                continue
+            image, left = self._decide(given)
+            if left is not None:
+                work.stay(start, given, left)
+            if image is None:
+                continue
+            if is_pattern or work.is_matched(start):
+                work.report(start, given, image, Found.MATCHED)
+            elif self._mentions is Mentions.REWRITE and not _may_be_folder(given):
+                work.change(start, given, image, Found.MENTION, [(start, end, image)])
+            else:
+                work.report(start, given, image, Found.MENTION)
+
+
+class _Work:
+    """One text on its way."""
+
+    def __init__(self, text: str, reading: Reading) -> None:
+        self.text = text
+        self.reading = reading
+        self._lines: Lines | None = None
+        self._edits: list[tuple[int, int, str]] = []
+        self._changes: list[_Row] = []
+        self._reported: list[_Row] = []
+        self._left: list[_Row] = []
+        self._taken = sorted((start, end) for spot in reading.spots for start, end, _ in spot.pieces)
+        self._whole: list[tuple[int, int]] = []
+        self._matched = _Ranges(reading.matched)
+        self._ranges: _Ranges | None = None
+
+    @property
+    def lines(self) -> Lines:
+        if self._lines is None:
+            self._lines = Lines(self.text)
+        return self._lines
+
+    def change(self, at: int, given: str, image: str, found: Found, edits: list[tuple[int, int, str]]) -> None:
+        self._edits += edits
+        self._changes.append((at, given, image, found, ""))
+
+    def report(self, at: int, given: str, image: str, found: Found) -> None:
+        self._reported.append((at, given, image, found, ""))
+
+    def stay(self, at: int, given: str, why: str) -> None:
+        self._left.append((at, given, given, Found.LEFT, why))
+
+    def take(self, start: int, end: int) -> None:
+        """Look for no mentions in a part of the text."""
+        self._whole.append((start, end))
+        self._ranges = None
+
+    def is_taken(self, index: int) -> bool:
+        if self._ranges is None:
+            self._ranges = _Ranges([*self._taken, *self._whole])
+        return self._ranges.hold(index)
+
+    def is_matched(self, index: int) -> bool:
+        return self._matched.hold(index)
+
+    def result(self) -> Rewritten:
         return Rewritten(
-            _replaced(text, changed),
-            changes=tuple(
-                _finding(text, lines, span, image, span in mentioned) for span, image in sorted(changed.items())
-            ),
-            reported=tuple(
-                _finding(text, lines, s, image, True) for s, image in sorted(mentioned.items()) if s not in changed
-            ),
+            _replaced(self.text, self._edits) if self._edits else self.text,
+            self._found(self._changes),
+            self._found(self._reported),
+            self._found(self._left),
         )
 
-    def _in_words(self, text: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
-        if self._mention is None:
-            return {}
-        taken = {start for start, _ in spans}
-        mentioned = {}
-        for match in self._mention.finditer(text):
-            start = match.start()
-            line = text.rfind("\n", 0, start) + 1
-            if start in taken or "#" in text[line:start]:
-                continue
-            given = match[0].rstrip(".:")
-            image = self._becomes(given)
-            if image is not None:
-                mentioned[start, start + len(given)] = image
-        return mentioned
+    def _found(self, rows: list[_Row]) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(*self.lines.at(at), given, image, found, why)
+            for at, given, image, found, why in sorted(rows, key=_at)
+        )
 
 
-_KUSTOMIZED = re.compile(
-    r"^(?P<lead>[ ]*-[ ]+)name:[ \t]+(?P<quote>[\"']?)(?P<name>[^\s\"'#]+)(?P=quote)[ \t]*(?:#[^\r\n]*)?(?P<end>\r?\n|\Z)"
-    r"(?P<rest>(?:[ ]+(?![ -])[^\n]*(?:\n|\Z))*)",
-    re.M,
-)
+_Row = tuple[int, str, str, Found, str]
 
 
-def _in_kustomization(text: str, becomes: Callable[[str], str | None]) -> dict[tuple[int, int], str]:
-    """A ``newName`` for each image of a kustomization that has none: its ``name`` must go on naming what it replaces."""
-    if not text.startswith("images:") and "\nimages:" not in text:
-        return {}
-    added = {}
-    for match in _KUSTOMIZED.finditer(text):
-        image = becomes(match["name"])
-        indent = " " * len(match["lead"])
-        if image is None or re.search(rf"^{indent}(?:newName|digest):", match["rest"], re.M):
+def _at(row: _Row) -> int:
+    return row[0]
+
+
+class _Ranges:
+    """Parts of a text, which may lie in each other."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted(ranges):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def hold(self, index: int) -> bool:
+        number = bisect_right(self._starts, index) - 1
+        return number >= 0 and index < self._ends[number]
+
+
+_FOLDER = re.compile(r"docker\.io/[a-z0-9_.-]+")
+
+
+def _may_be_folder(given: str) -> bool:
+    """Whether a mention may as well be a folder of Docker Hub, such as Istio's hub ``docker.io/istio``."""
+    return _FOLDER.fullmatch(given) is not None
+
+
+def _ends_in(image: str, path: str) -> bool:
+    """Whether the repository of an image ends in a path that cannot change."""
+    return Piece.NAME.of(image).endswith(f"/{path}")
+
+
+_PINNED = re.compile(r"([\w./:-]*[\w])@sha256:[0-9a-f]{64}", re.ASCII)
+
+
+def pinned_names(text: str) -> set[str]:
+    """The names of images that a text pins by digest, in canonical form.
+
+    :param text: manifests.
+    """
+    names = set()
+    for match in _PINNED.finditer(text):
+        try:
+            names.add(Piece.NAME.of(canonical(match[1])))
+        except InvalidImageReference:
             continue
-        (found,) = paths_at(text, [match.start("name")]).values()
-        if found[0] == ("images", "[]", "name"):
-            at = match.end("end")
-            added[at, at] = f"{indent}newName: {image}{match['end'] or chr(10)}"
-    return added
+    return names
 
 
-def _forwards(mapping: CacheMapping) -> Callable[[str], str | None]:
-    def becomes(image: str) -> str | None:
+_OF_NO_CONCERN = (Reason.ALREADY_CACHED, Reason.NO_RULE, Reason.PLACEHOLDER)
+"""Reasons for which an image stays and nobody would expect another."""
+
+
+def _forwards(mappings: list[CacheMapping]) -> Callable[[str], tuple[str | None, str | None]]:
+    (mapping,) = mappings
+
+    def becomes(image: str) -> tuple[str | None, str | None]:
+        if is_image_id(image):
+            return None, None
         try:
             decision = mapping.decide(image)
         except InvalidImageReference:
-            return None
-        return decision.image if decision.reason is Reason.CACHED else None
+            return None, None
+        if decision.reason is Reason.CACHED:
+            return decision.image, None
+        return None, None if decision.reason in _OF_NO_CONCERN else decision.reason.value
 
     return becomes
 
 
-def _backwards(mapping: CacheMapping) -> Callable[[str], str | None]:
-    def becomes(image: str) -> str | None:
+def _backwards(mappings: list[CacheMapping]) -> Callable[[str], tuple[str | None, str | None]]:
+    def becomes(image: str) -> tuple[str | None, str | None]:
         try:
-            return mapping.upstream_of(image)
+            found = (mapping.upstream_of(image) for mapping in mappings)
+            return next((image for image in found if image is not None), None), None
         except InvalidImageReference:
-            return None
+            return None, None
 
     return becomes
 
 
-def _mention_pattern(mapping: CacheMapping, reverse: bool) -> re.Pattern[str] | None:
-    """References with their registry written out: a word without one may mean anything."""
-    hosts = mapping.hosts if reverse else [s.source.split("/")[0] for s in mapping.substitutions]
-    known = sorted({*hosts, *(() if reverse or "docker.io" not in hosts else mapping.docker_hub_hosts)})
-    if not known:
-        return None
-    return re.compile(rf"(?<![\w./@:-])(?:{'|'.join(map(re.escape, known))})/[\w./:@-]*\w", re.ASCII)
+def _hosts_of(mappings: list[CacheMapping], *, reverse: bool) -> set[str]:
+    """The registries that a mention is looked for by: a word without one may mean anything."""
+    if reverse:
+        return {host for mapping in mappings for host in mapping.hosts}
+    hosts = {s.source.split("/")[0] for mapping in mappings for s in mapping.substitutions}
+    return hosts | (set(mappings[0].docker_hub_hosts) if "docker.io" in hosts else set())
 
 
-def _replaced(text: str, spans: dict[tuple[int, int], str]) -> str:
+def _replaced(text: str, edits: list[tuple[int, int, str]]) -> str:
     parts = []
     at = 0
-    for (start, end), image in sorted(spans.items()):
+    for start, end, image in sorted(edits, key=lambda edit: edit[:2]):
         parts += [text[at:start], image]
         at = end
     return "".join([*parts, text[at:]])
-
-
-def _finding(text: str, lines: Lines, span: tuple[int, int], image: str, is_mention: bool) -> Finding:
-    start, end = span
-    return Finding(*lines.at(start), text[start:end], image.strip(), is_mention)

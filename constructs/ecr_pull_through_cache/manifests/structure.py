@@ -1,182 +1,170 @@
-"""Fields of YAML and their place in the text: by indentation where that is enough, by a parser where it is not.
+"""Fields of plain YAML and their place in the text, by indentation.
 
-Indentation is enough for manifests as people write them, templates among them, and takes a hundredth of the time.
+Most manifests are plain: one key on a line, and its value behind it. Reading these line by line takes a hundredth of the time
+that a parser takes. Whatever is not plain is told apart for certain, and is left to the parser.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-
-import yaml
 
 from .places import Path
 
 _LINE = re.compile(
-    r"^(?P<lead>[ ]*(?:-[ ]+)*)(?:(?P<key>\"[^\"\n]*\"|'[^'\n]*'|[^\s#'\"{\[-][^:#\n]*?)[ ]*:(?=[ \t\r\n]|\Z))?(?P<rest>[^\n]*)",
+    r"^([ ]*(?:-[ ]+)*)(?:(\"[^\"\n]*\"|'[^'\n]*'|[^\s#'\"{\[-][^:#\n]*(?::(?=[^\s])[^:#\n]*)*):(?=[ \t\r\n]|\Z))?([^\n]*)",
     re.M,
 )
 _BLOCK_SCALAR = re.compile(r"[ \t]*(?:[&!]\S+[ \t]+)*[|>][-+0-9]*[ \t]*(?:#.*)?\r?")
-_KIND = re.compile(r"^(?:kind|\"kind\"):[ \t]*[\"']?(\w+)", re.M)
-_ITEM = ("items", "[]")
+_QUOTED = re.compile(r"(?:\"[^\"\\]*\"|'(?:[^']|'')*')[ \t\r]*(?:[ \t]#.*)?")
+_FLOW = re.compile(r"[\[{][^\\*&!?#]*[\]}][ \t\r]*(?:[ \t]#.*)?")
+_VALUE = re.compile(r"[ \t]*([\"']?)([A-Za-z0-9\[][^\s\"'#{}]*)\1(?=[ \t\r]*(?:$|[ \t]#))")
+_EMPTY = re.compile(r"(?:\"\"|'')[ \t\r]*(?:[ \t]#.*)?")
+_LONE_BREAK = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
+_ANCHOR = re.compile(r"&\S+[ \t\r]*(?:#.*)?")
 _LINE_END = re.compile(r"\n")
-_SEPARATOR = re.compile(r"^---(?:[ \t\r]|$)", re.M)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A scalar value in a text.
+    """A value that stands on one line.
 
+    :param path: the way to it.
+    :param value: the value.
     :param start: index of its first character, quotes not counted.
     :param end: index after its last character.
-    :param path: where it stands in its document; ``None`` inside of a text block.
     """
 
+    path: Path
+    value: str
     start: int
     end: int
-    path: Path | None
 
 
-@lru_cache(maxsize=32)
-def _candidates(keys: frozenset[str]) -> re.Pattern[str]:
-    names = "|".join(sorted(map(re.escape, keys)))
-    return re.compile(
-        rf"^[ ]*(?:-[ ]+)*(?:(?:{names})|\"(?:{names})\"|'(?:{names})')[ ]*:[ \t]+"
-        r"(?P<quote>[\"']?)(?P<value>[A-Za-z0-9\[][^\s\"'#{}]*)(?P=quote)(?=[ \t]*(?:\r?$|[ \t]#))",
-        re.M,
-    )
+def plain_fields(text: str, keys: frozenset[str], offset: int = 0, *, lenient: bool = False) -> list[Field] | None:
+    """Every value behind one of the keys, or ``None`` when the text is not plain.
 
-
-@lru_cache(maxsize=32)
-def _flow(keys: frozenset[str]) -> re.Pattern[str]:
-    names = "|".join(sorted(map(re.escape, keys)))
-    return re.compile(rf"[{{,]\s*[\"']?(?:{names})[\"']?\s*:")
-
-
-def needs_parser(text: str, keys: frozenset[str]) -> bool:
-    """Whether a text has such keys in braces, as JSON has."""
-    return _flow(keys).search(text) is not None
-
-
-def fields(text: str, keys: frozenset[str]) -> Iterator[tuple[str, int, int]]:
-    """Every scalar behind one of the keys that stands on one line: its value, and where it begins and ends."""
-    for match in _candidates(keys).finditer(text):
-        yield match["value"], match.start("value"), match.end("value")
-
-
-def parsed_fields(text: str, keys: frozenset[str]) -> Iterator[tuple[str, int, int, Path, str | None]]:
-    """The same by a parser, with path and kind.
-
-    :raises yaml.YAMLError: when the text is no YAML, as templates are not.
+    :param text: one document.
+    :param keys: the keys that are looked for.
+    :param offset: where the text stands in a longer one; all places are counted from there.
+    :param lenient: whether what is not plain is passed over, as in templates, which no parser reads.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for document in yaml.compose_all(text, Loader=loader):
-        yield from _walk(document, text, keys, (), None)
+    if not lenient and not (text.isascii() and "\r" not in text) and _LONE_BREAK.search(text):
+        return None
+    reader = _Reader(keys, offset, lenient=lenient)
+    for line, (lead, key, rest) in zip(text.split("\n"), _LINE.findall(text), strict=False):
+        if not reader.line(line, lead, key, rest):
+            return None
+    return reader.found
 
 
-def _walk(
-    node: yaml.Node, text: str, keys: frozenset[str], path: Path, kind: str | None
-) -> Iterator[tuple[str, int, int, Path, str | None]]:
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _walk(item, text, keys, (*path, "[]"), kind)
-    elif isinstance(node, yaml.MappingNode):
-        own = next((v.value for k, v in node.value if k.value == "kind" and isinstance(v, yaml.ScalarNode)), None)
-        kind = own or kind
-        for key, value in node.value:
-            below = (*path, str(key.value))
-            if isinstance(value, yaml.ScalarNode) and key.value in keys:
-                start = text.find(value.value, value.start_mark.index, value.end_mark.index)
-                if start >= 0 and value.value:
-                    yield value.value, start, start + len(value.value), below, kind
-            else:
-                yield from _walk(value, text, keys, below, kind)
+class _Reader:
+    def __init__(self, keys: frozenset[str], offset: int, *, lenient: bool) -> None:
+        self.found: list[Field] = []
+        self._keys = keys
+        self._at = offset
+        self._lenient = lenient
+        self._stack: list[tuple[int, str]] = []
+        self._block = -1
+
+    def line(self, line: str, lead: str, key: str, rest: str) -> bool:
+        """Read a line; false when it is not plain."""
+        start = self._at
+        self._at += len(line) + 1
+        dash = lead.find("-")
+        value = rest.strip()
+        if self._block >= 0:
+            if not (key or value) or (dash if dash >= 0 else len(lead)) > self._block:
+                return True
+            self._block = -1
+        if not key and not value:
+            return dash < 0 or self._lenient  # a dash alone has its value on the next line
+        if rest.startswith("--") and line.startswith("---"):
+            self._stack.clear()
+            return self._lenient or _is_bare_separator(line)
+        _enter(self._stack, lead, key, dash)
+        if ("|" in value or ">" in value) and (key or dash >= 0) and _BLOCK_SCALAR.fullmatch(rest):
+            self._block = dash if dash >= 0 else len(lead)
+            return self._lenient or key not in self._keys
+        if key and self._stack[-1][1] in self._keys:
+            return self._take(line, rest, start) or self._lenient
+        if self._lenient:
+            return True
+        return self._is_plain(value) and _is_plain_key(key) if key else self._is_plain_item(rest, value)
+
+    def _take(self, line: str, rest: str, start: int) -> bool:
+        match = _VALUE.match(rest)
+        if match is None:
+            return _EMPTY.fullmatch(rest.strip()) is not None
+        at = start + len(line) - len(rest)
+        path = tuple(part for _, part in self._stack)
+        self.found.append(Field(path, match[2], at + match.start(2), at + match.end(2)))
+        return True
+
+    def _is_plain(self, value: str) -> bool:
+        """Whether a value is read by its line alone."""
+        first = value[:1]
+        if first in ('"', "'"):
+            return _QUOTED.fullmatch(value) is not None
+        if first in ("[", "{"):
+            return self._is_plain_flow(value)
+        if first == "&":
+            return _ANCHOR.fullmatch(value) is not None
+        return first not in ("*", "!", "|", ">", "%", "@", "`", "?")
+
+    def _is_plain_flow(self, value: str) -> bool:
+        return (
+            _FLOW.fullmatch(value) is not None
+            and value.count("[") == value.count("]")
+            and value.count("{") == value.count("}")
+            and not any(key in value for key in self._keys)
+        )
+
+    def _is_plain_item(self, rest: str, value: str) -> bool:
+        """Whether a line without a key is read by itself: an item of a list, a comment, or more of a text."""
+        return not rest.startswith(("\t", "-\t")) and value not in ("-", "...") and self._is_plain(value)
 
 
-def paths_at(text: str, indices: list[int]) -> dict[int, tuple[Path | None, str | None]]:
-    """The path of the key on the line of each index, by indentation, and the kind of the List's item that it is in.
-
-    The path is ``None`` inside of a text block, the kind outside of Lists.
-
-    :param indices: in ascending order.
-    """
-    found: dict[int, tuple[Path | None, str | None]] = {}
-    kind: str | None = None
-    wanted = iter(indices)
-    index = next(wanted, None)
-    stack: list[tuple[int, str]] = []
-    block = -1
-    for line in _LINE.finditer(text):
-        lead, key, rest = line.groups()
-        if key is None and not rest.strip() and not lead.strip():
-            continue
-        has_dash = "-" in lead
-        if block >= 0 and (lead.index("-") if has_dash else len(lead)) <= block:
-            block = -1
-        if block < 0:
-            if rest.startswith("--") and text.startswith("---", line.start()):
-                stack.clear()
-            _enter(stack, lead, key, has_dash)
-            if key == "kind" and len(stack) == 3 and (stack[0][1], stack[1][1]) == _ITEM:
-                kind = rest.strip()
-            if (key is not None or has_dash) and _BLOCK_SCALAR.fullmatch(rest):
-                block = _column_of_owner(lead)
-        while index is not None and index <= line.end():
-            path = tuple(part for _, part in stack)
-            found[index] = (path if block < 0 else None, kind if path[:2] == _ITEM else None)
-            index = next(wanted, None)
-        if index is None:
-            break
-    return found
+def _is_bare_separator(line: str) -> bool:
+    return not line[3:].partition("#")[0].strip()
 
 
-def _enter(stack: list[tuple[int, str]], lead: str, key: str | None, has_dash: bool) -> None:
+def _is_plain_key(key: str) -> bool:
+    return not key or (key[0] not in "&*!?%@`" and "\\" not in key and not key.startswith("<<"))
+
+
+def _enter(stack: list[tuple[int, str]], lead: str, key: str, dash: int) -> None:
     """Move to the line of a key: leave what it does not belong to, and enter list items and the key itself."""
-    if has_dash:
+    if dash >= 0:
         for column in (n for n, character in enumerate(lead) if character == "-"):
             while stack and (stack[-1][0] > column or stack[-1] == (column, "[]")):
                 stack.pop()
             stack.append((column, "[]"))
-    if key is not None:
+    if key:
         column = len(lead)
         while stack and stack[-1][0] >= column:
             stack.pop()
-        stack.append((column, _bare(key)))
+        stack.append((column, key.strip("\"'") if key[0] in "\"'" else key.rstrip()))
 
 
-def _column_of_owner(lead: str) -> int:
-    """The indentation that the lines of a text block lie beyond: that of the key, or of the dash before it."""
-    return lead.index("-") if "-" in lead else len(lead)
+_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.M)
+_DIRECTIVES = re.compile(r"(?:[ \t]*(?:[#%].*)?\r?(?:\n|\Z))*")
 
 
-def _bare(key: str) -> str:
-    return key.strip("\"'") if key[0] in "\"'" else key
+def documents(text: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of every document of a text; directives belong to the document behind them.
 
-
-class Kinds:
-    """The kinds of the documents of a text.
-
-    :param text: YAML of any number of documents.
+    :param text: YAML of any number of documents, or JSON.
     """
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._separators = list(_SEPARATOR.finditer(text))
-        self._begins = [separator.end() for separator in self._separators]
-        self._found: dict[int, str | None] = {}
-
-    def at(self, index: int) -> str | None:
-        """The kind of the document that an index lies in."""
-        number = bisect_right(self._begins, index)
-        if number not in self._found:
-            begin = self._begins[number - 1] if number else 0
-            end = self._separators[number].start() if number < len(self._separators) else len(self._text)
-            match = _KIND.search(self._text, begin, end)
-            self._found[number] = match[1] if match else None
-        return self._found[number]
+    begin = 0
+    for match in _SEPARATOR.finditer(text):
+        if match.start() > begin and not _DIRECTIVES.fullmatch(text, begin, match.start()):
+            yield begin, match.start()
+            begin = match.start()
+    if begin < len(text):
+        yield begin, len(text)
 
 
 class Lines:
