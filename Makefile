@@ -1,4 +1,4 @@
-# Everything that people and CI do here is one of these verbs. `make help` lists them.
+# Everything that people and CI do here is one of these targets. `make help` lists them.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -10,15 +10,15 @@ OUT ?= cdk.out
 VENV := .venv
 BIN := $(VENV)/bin
 
-# jsii wants the major versions that it is to keep quiet about.
+# jsii reads the major versions for which it prints no warning. Node.js 20 still works; `npm_ci` below says that it is too old.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 export CDK_DISABLE_CLI_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | while IFS=$$'\t' read -r verb what; do printf '  make %-16s %s\n' "$$verb" "$$what"; done
+help: ## list these targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 24
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -34,55 +34,55 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
+define npm_ci
+@node -e 'if (parseInt(process.versions.node) < 22) console.warn("Node.js 22 or newer is needed; this is " + process.version)'
+npm ci --silent --no-fund --no-audit --prefix $(dir $<)
+@touch $@
+endef
+
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --silent --no-fund --no-audit
-	@touch $@
+	$(npm_ci)
 
-tools/iam/node_modules/.package-lock.json: tools/iam/package.json tools/iam/package-lock.json
-	npm ci --silent --no-fund --no-audit --prefix tools/iam
-	@touch $@
-
-tools/bench/node_modules/.package-lock.json: tools/bench/package.json tools/bench/package-lock.json
-	npm ci --silent --no-fund --no-audit --prefix tools/bench
-	@touch $@
+tools/%/node_modules/.package-lock.json: tools/%/package.json tools/%/package-lock.json
+	$(npm_ci)
 
 TEST_TOOLS := $(VENV)/.installed-dev node_modules/.package-lock.json tools/iam/node_modules/.package-lock.json
 
 .PHONY: engines
-engines: ## build the engines that tests run for real (Kyverno, kube-apiserver, etcd), once, into ~/.cache
+engines: ## build the engines of the tests (Kyverno, kube-apiserver, etcd) once, in ~/.cache
 	tools/engines
 
 .PHONY: synth
-synth: $(VENV)/.installed node_modules/.package-lock.json ## templates of CONFIG (environments/example.yaml), and what they would deploy where
+synth: $(VENV)/.installed node_modules/.package-lock.json ## write the templates of CONFIG (environments/example.yaml) and summarize them
 	PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth --quiet --app "$(BIN)/python app.py" --output $(OUT) --context config=$(CONFIG)
 	@$(BIN)/ecr-pull-through describe --config $(CONFIG)
 
 .PHONY: test
-test: $(TEST_TOOLS) engines ## every test; engines that cannot be built here are left out and named
+test: $(TEST_TOOLS) engines ## run every test; names the engines that could not be built
 	$(BIN)/pytest -n auto --dist loadgroup
 
 .PHONY: test-fast
-test-fast: $(TEST_TOOLS) ## the tests that answer within two minutes
+test-fast: $(TEST_TOOLS) ## run the tests that take less than two minutes
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not engine"
 
 .PHONY: test-deploy
-test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in engines on the loopback, one of which is built with Rust, once
+test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in AWS emulators on localhost, one of which is built with Rust, once
 	PYTHON=$(PYTHON) tools/engines fakecloud ministack registry crane
 	ECR_PULL_THROUGH_DEPLOY=1 $(BIN)/pytest tests/deploy
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev tools/bench/node_modules/.package-lock.json ## every benchmark, on a machine that does nothing else, into docs/benchmarks.md; about 15 minutes
+bench: $(VENV)/.installed-dev tools/bench/node_modules/.package-lock.json ## run every benchmark on an idle machine and write docs/benchmarks.md; about 15 minutes
 	tools/engines registry
 	$(BIN)/python -m benchmarks
 
 .PHONY: lint
-lint: $(VENV)/.installed-dev ## ruff, ruff format --check, mypy --strict
+lint: $(VENV)/.installed-dev ## run ruff, ruff format --check and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy constructs/ecr_pull_through_cache stacks app.py
+	$(BIN)/mypy constructs/ecr_pull_through_cache stacks app.py tools benchmarks
 
 .PHONY: format
-format: $(VENV)/.installed-dev ## rewrite the sources as the linter wants them
+format: $(VENV)/.installed-dev ## format the sources and apply the linter's fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
@@ -101,12 +101,12 @@ $(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed
 	@touch $@
 
 .PHONY: docs
-docs: $(VENV)/.installed-docs ## the documentation as a site, in site/; writes the reference's pages anew from the code
+docs: $(VENV)/.installed-docs ## write the reference from the code and build the documentation in site/
 	$(BIN)/python -m tools.docs.pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: diagrams
-diagrams: $(VENV)/.installed ## the pictures of environments/example.yaml, in docs/images and in pages with a place for them
+diagrams: $(VENV)/.installed ## draw environments/example.yaml in docs/images and in pages with a place for it
 	$(BIN)/ecr-pull-through diagram --format svg --output docs/images/example.svg
 	{ grep -rlxF --include='*.md' '<!-- ecr-pull-through diagram -->' README.md docs || true; } | xargs -r -n 1 $(BIN)/ecr-pull-through diagram --into
 
@@ -116,9 +116,9 @@ $(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
 	@touch $@
 
 .PHONY: release-check
-release-check: $(VENV)/.installed-release ## wheel and sdist, checked, installed on every Python at hand; bill of materials; TAG: for that tag
+release-check: $(VENV)/.installed-release ## build wheel and sdist, check them, install them on every Python found; TAG: for that tag
 	tools/release-check $(VENV)/release/bin
 
 .PHONY: clean
-clean: ## remove everything that these verbs made
+clean: ## remove everything that these targets created
 	rm -rf $(VENV) node_modules tools/iam/node_modules tools/bench/node_modules cdk.out* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -64,7 +64,14 @@ def make(folder: Path, count: int) -> None:
 
 
 def with_this(folder: Path) -> None:
-    command = [Path(sys.executable).with_name("ecr-pull-through"), "rewrite", folder, "--in-place", "--host", HOST]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("ecr-pull-through"),
+        "rewrite",
+        folder,
+        "--in-place",
+        "--host",
+        HOST,
+    ]
     subprocess.run(
         [*command, "--upstream", "k8s=registry.k8s.io", "--upstream", "quay=quay.io"], check=True, capture_output=True
     )

@@ -15,7 +15,7 @@ from tests.corpus import HOST
 
 BARE = "python -c pass"
 OURS = "ecr-pull-through image X"
-COMMANDS = {
+COMMANDS: dict[str, list[str | Path]] = {
     BARE: [sys.executable, "-c", "pass"],
     OURS: [
         Path(sys.executable).with_name("ecr-pull-through"), "image", "registry.k8s.io/pause:3.10",

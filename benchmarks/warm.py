@@ -221,7 +221,7 @@ def with_this(names: Sequence[str], proxy: Path, url: str, scratch: Path) -> Run
     """The command line, as one would run it: a list of images, all platforms of each."""
     listed = scratch / "images.txt"
     listed.write_text("".join(f"registry.k8s.io/{name}\n" for name in names))
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).with_name("ecr-pull-through"), "warm", f"@{listed}", "--host", HOST,
         "--upstream", "ROOT=registry.k8s.io", "--registry-url", url, "--no-wait", "--rate", "0", "--concurrency", "16",
     ]  # fmt: skip
@@ -238,7 +238,7 @@ def with_skopeo(names: Sequence[str], proxy: Path, url: str, scratch: Path, kept
         images.setdefault(repository, []).append(tag)
     wanted = scratch / "sync.yaml"
     wanted.write_text(json.dumps({host: {"tls-verify": False, "images": images}}))
-    command = ["skopeo", "sync", "--all", "--src", "yaml", wanted]
+    command: list[str | Path] = ["skopeo", "sync", "--all", "--src", "yaml", wanted]
     if kept == "folder":
         target = scratch / "copied"
         target.mkdir()

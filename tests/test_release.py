@@ -1,5 +1,6 @@
 """What a release rests on: a version, a CHANGELOG that is kept, and requirements that are pinned and hashed."""
 
+import json
 import os
 import re
 import subprocess
@@ -109,3 +110,58 @@ def test_hooks_run_the_verbs_that_people_run():
         for hook in repo["hooks"]
     ]
     assert {hook["entry"].removeprefix("make ") for hook in hooks} <= verbs
+
+
+def workflow_steps():
+    for file in sorted((ROOT / ".github/workflows").glob("*.yml")):
+        for job in yaml.safe_load(file.read_text())["jobs"].values():
+            yield from job["steps"]
+
+
+def test_actions_are_pinned_by_commit_with_their_version_beside():
+    for file in sorted((ROOT / ".github/workflows").glob("*.yml")):
+        lines = [line for line in file.read_text().splitlines() if "uses:" in line]
+        assert lines
+        assert not [line for line in lines if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)], (
+            file
+        )
+
+
+def test_an_action_has_one_pin():
+    pins: dict[str, set[str]] = {}
+    for step in workflow_steps():
+        if "uses" in step:
+            action, _, commit = step["uses"].partition("@")
+            pins.setdefault(action, set()).add(commit)
+    assert {action: found for action, found in pins.items() if len(found) > 1} == {}
+
+
+def test_ci_runs_on_every_python_that_the_classifiers_name_and_that_lambda_runs():
+    named = {
+        match[1]
+        for classifier in PROJECT["project"]["classifiers"]
+        if (match := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", classifier))
+    }
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    (main,) = {
+        step["with"]["python-version"] for step in jobs["test"]["steps"] if "python-version" in step.get("with", {})
+    }
+    assert {main, *jobs["pythons"]["strategy"]["matrix"]["python"]} == named
+    runtime = re.search(
+        r"PYTHON_3_(\d+)", (ROOT / "constructs/ecr_pull_through_cache/day_two/_operations_function.py").read_text()
+    )
+    assert f"3.{runtime[1]}" in named
+    for step in workflow_steps():
+        versions = step.get("with", {}).get("python-version", "").split()
+        assert len(versions) <= 1 or versions[0] == "${{" or set(versions) == named
+
+
+def test_node_is_the_same_everywhere():
+    engines = json.loads((ROOT / "package.json").read_text())["engines"]["node"]
+    oldest = int(engines.removeprefix(">="))
+    assert all(
+        f"Node.js {oldest} or newer" in (ROOT / page).read_text()
+        for page in ("README.md", "docs/index.md", "docs/tutorial.md")
+    )
+    used = {int(step["with"]["node-version"]) for step in workflow_steps() if "node-version" in step.get("with", {})}
+    assert min(used) == oldest

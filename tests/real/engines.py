@@ -114,7 +114,10 @@ class ApiServer:
 
     def create_pod(self, pod: dict[str, Any], *, dry_run: bool = True) -> dict[str, Any]:
         namespace = pod["metadata"].get("namespace", "default")
-        return self.call("POST", f"/api/v1/namespaces/{namespace}/pods{'?dryRun=All' if dry_run else ''}", pod)
+        made: dict[str, Any] = self.call(
+            "POST", f"/api/v1/namespaces/{namespace}/pods{'?dryRun=All' if dry_run else ''}", pod
+        )
+        return made
 
 
 def _collection(document: dict[str, Any]) -> str:

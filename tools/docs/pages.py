@@ -299,7 +299,10 @@ def upstreams() -> str:
                     "alone ([containers-roadmap#2652](https://github.com/aws/containers-roadmap/issues/2652)).\n"
                 ),
                 "## Partitions\n",
-                "A rule in a partition that is not verified is a warning; `acceptUnverified: true` of the registry silences it.\n",
+                (
+                    "A rule in a partition that is not verified is a warning; "
+                    "`acceptUnverified: true` of the registry silences it.\n"
+                ),
                 "| partition | pull through cache |\n|---|---|",
                 *(
                     f"| `{p.name}` | {_cell(f'not verified: {p.unverified}' if p.unverified else 'yes')} |"
@@ -323,9 +326,9 @@ def limits() -> str:
     parts = [
         "# Limits\n",
         (
-            "The rules and quotas of AWS that this package enforces. An *error* stops a command or a synthesis, because AWS would "
-            "refuse the request or nothing could be pulled. A *warning* says what happens, or what is not known; "
-            "`Annotations.of(construct).acknowledge_warning(ID)` silences it in Python. Two sources contradict each other where "
+            "The rules and quotas of AWS that this package enforces. An *error* stops a command or a synthesis because AWS would "
+            "refuse the request or nothing could be pulled. A *warning* tells what happens or is not known; "
+            "[Warnings](warnings.md) lists the ids and how to acknowledge them. Two sources contradict each other where "
             "the rule says so. A test breaks each rule and expects the answer of its row.\n"
         ),
     ]

@@ -1,4 +1,4 @@
-"""Docstrings are written for Sphinx and read as Markdown here: their roles become links and code."""
+"""Turns the Sphinx roles of docstrings into Markdown links and code."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Roles(griffe.Extension):
     """Rewrites ``:class:`X``` to a link, and ``::`` before an indented block to a colon."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Called for each object that has been read."""
+        """Rewrite the docstring of an object that griffe has read."""
         if obj.docstring is not None:
             obj.docstring.value = markdown(obj.docstring.value, obj)
 
 
 def markdown(text: str, obj: griffe.Object) -> str:
-    """A docstring as Markdown."""
+    """Convert a docstring to Markdown."""
 
     def link(match: re.Match[str]) -> str:
         name = match["text"].removeprefix("~")
@@ -39,11 +39,11 @@ def markdown(text: str, obj: griffe.Object) -> str:
 
 
 def _target(name: str, obj: griffe.Object) -> str:
-    """The full path of a name as it is known where the docstring stands."""
+    """Return the full path of a name in the scope of its docstring."""
     first, dot, rest = name.partition(".")
     package = "ecr_pull_through_cache"
-    home = ecr_pull_through_cache._HOME_OF.get(first)
+    home = ecr_pull_through_cache._homes().get(first)  # type: ignore[attr-defined] # the stub names public names alone
     if home is not None:
-        return f"{package}.{home}.{first}{dot}{rest}"
+        return f"{package}{home}.{first}{dot}{rest}"
     owner = obj if obj.is_class else obj.parent
     return f"{owner.path if owner is not None else package}.{name}"
