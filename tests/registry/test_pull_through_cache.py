@@ -1,5 +1,6 @@
 """PullThroughCache and ReplicaRegistry."""
 
+import inspect
 import json
 
 import aws_cdk as cdk
@@ -8,16 +9,27 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
 
 from ecr_pull_through_cache import (
+    CacheDashboard,
+    CacheRegistry,
     CreationTemplateSettings,
+    ImageWarmer,
+    IPullThroughCache,
+    IPullThroughCacheRule,
     NodePullPolicy,
     Pullers,
     PullThroughCache,
     ReplicaRegistry,
     ReplicationDestination,
+    RepositoryBackfill,
     Upstream,
     UpstreamCache,
+    UpstreamCredentials,
     UserError,
 )
+from ecr_pull_through_cache.cluster.node_pull_policy import NodePullPolicyProps
+from ecr_pull_through_cache.day_two.cache_dashboard import CacheDashboardProps
+from ecr_pull_through_cache.day_two.image_warmer import ImageWarmerProps
+from ecr_pull_through_cache.day_two.repository_backfill import RepositoryBackfillProps
 from tests.support.templates import only, resources
 
 OTHER = "222233334444"
@@ -166,3 +178,126 @@ class TestReplicaRegistry:
     def test_no_prefixes_are_refused(self, stack):
         with pytest.raises(UserError, match="Stack/R: no repository prefixes are given"):
             ReplicaRegistry(stack, "R", repository_prefixes=[])
+
+
+class TestClearForms:
+    """What can only be meant one way is accepted, and works."""
+
+    def test_a_host_is_its_upstream(self, stack):
+        it = cache(stack, upstreams={"k8s": "registry.k8s.io", "quay": UpstreamCache(upstream="quay.io")})
+        assert it.rules["k8s"].upstream is Upstream.KUBERNETES
+        assert it.mapping().map("quay.io/a/b:1") == "111122223333.dkr.ecr.eu-west-1.amazonaws.com/quay/a/b:1"
+
+    def test_a_host_that_is_no_upstream_is_refused(self, stack):
+        with pytest.raises(
+            UserError, match="Stack/Cache: 'regsitry.k8s.io' is not an upstream registry .*did you mean"
+        ):
+            cache(stack, upstreams={"k8s": "regsitry.k8s.io"})
+
+    def test_the_name_of_a_region_is_a_destination(self, stack):
+        cache(stack, replicate_to=["us-east-1"])
+        (rule,) = only(stack, "AWS::ECR::ReplicationConfiguration")["ReplicationConfiguration"]["Rules"]
+        assert rule["Destinations"] == [{"Region": "us-east-1", "RegistryId": "111122223333"}]
+
+    def test_credentials_are_their_secret(self, stack):
+        credentials = UpstreamCredentials(stack, "Hub", secret_name="docker-hub")
+        cache(stack, upstreams={"hub": UpstreamCache(upstream=Upstream.DOCKER_HUB, credentials=credentials)})
+        assert only(stack, "AWS::ECR::PullThroughCacheRule")["CredentialArn"] == stack.resolve(credentials.secret_arn)
+
+    def test_a_list_is_a_tuple(self):
+        assert Pullers(accounts=[OTHER]) == Pullers(accounts=(OTHER,))
+
+
+class TestFromAttributes:
+    REGISTRY = CacheRegistry(account=OTHER, region="us-east-1")
+    UPSTREAMS = {"quay": Upstream.QUAY, "k8s": "registry.k8s.io"}
+
+    def imported(self, stack, **attributes):
+        given = {"registry": self.REGISTRY, "upstreams": self.UPSTREAMS, **attributes}
+        return PullThroughCache.from_attributes(stack, "Theirs", **given)
+
+    def test_it_makes_nothing_and_is_used_like_one_of_the_app(self, stack):
+        it = self.imported(stack)
+        assert Template.from_stack(stack).to_json().get("Resources", {}) == {}
+        assert it.image_uri("quay", "a/b", tag="1") == f"{OTHER}.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1"
+        assert it.mapping().map("registry.k8s.io/pause:3") == f"{OTHER}.dkr.ecr.us-east-1.amazonaws.com/k8s/pause:3"
+        assert it.repository_prefixes == ("k8s", "quay")
+        assert it.templates == {}
+
+    def test_both_kinds_are_a_pull_through_cache(self, stack):
+        ours: IPullThroughCache = cache(stack)
+        theirs: IPullThroughCache = self.imported(stack)
+        for it in (ours, theirs):
+            assert isinstance(it, IPullThroughCache)
+            assert all(isinstance(rule, IPullThroughCacheRule) for rule in it.rules.values())
+
+    def test_a_class_of_ones_own_may_be_one(self, stack):
+        class Mine:
+            def __init__(self, inner):
+                self._inner = inner
+
+            def __getattr__(self, name):
+                return getattr(self._inner, name)
+
+        names = [name for name in dir(IPullThroughCache) if not name.startswith("_")]
+        for name in names:
+            setattr(Mine, name, property(lambda self, name=name: getattr(self._inner, name)))
+        NodePullPolicy(stack, "Nodes", cache=Mine(self.imported(stack)))
+        assert OTHER in json.dumps(only(stack, "AWS::IAM::ManagedPolicy"))
+
+    def test_replicas_are_left_alone_until_they_are_said_to_be_there(self, stack):
+        replicas = {"upstreams": {}, "replicas": {"k8s": Upstream.KUBERNETES}}
+        it = self.imported(stack, **replicas)
+        assert it.mapping().map("registry.k8s.io/pause:3") == "registry.k8s.io/pause:3"
+        with pytest.raises(UserError, match="Stack/Theirs: the registry holds replicas only, so a pull cannot import"):
+            it.grant_import(iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com")))
+
+    def test_replicas_that_are_there_before_they_run_are_rewritten(self, stack):
+        it = self.imported(stack, upstreams={}, replicas={"k8s": Upstream.KUBERNETES}, prepopulated=True)
+        assert it.mapping().map("registry.k8s.io/pause:3").startswith(f"{OTHER}.dkr.ecr")
+
+    def test_a_prefix_that_is_none_is_refused(self, stack):
+        with pytest.raises(UserError, match="Stack/Theirs: 'K8s' is not a repository prefix"):
+            self.imported(stack, upstreams={"K8s": Upstream.KUBERNETES})
+
+
+class TestFactories:
+    def test_each_makes_its_construct_of_the_cache(self, stack):
+        it = cache(stack, upstreams={"k8s": Upstream.KUBERNETES})
+        made = [
+            it.add_node_pull_policy("Nodes"),
+            it.add_warmer("Warmer", images=["registry.k8s.io/pause:3.10"]),
+            it.add_backfill("Backfill"),
+            it.add_dashboard("Dashboard"),
+            it.add_removal("Removal"),
+        ]
+        assert [child.node.path for child in made] == [
+            f"Stack/Cache/{name}" for name in ("Nodes", "Warmer", "Backfill", "Dashboard", "Removal")
+        ]
+        assert "Custom::EcrCacheRemoval" in {
+            r["Type"] for r in Template.from_stack(stack).to_json()["Resources"].values()
+        }
+
+    @pytest.mark.parametrize(
+        ("props", "construct"),
+        [
+            (NodePullPolicyProps, NodePullPolicy),
+            (ImageWarmerProps, ImageWarmer),
+            (RepositoryBackfillProps, RepositoryBackfill),
+            (CacheDashboardProps, CacheDashboard),
+        ],
+        ids=lambda kind: kind.__name__,
+    )
+    def test_it_takes_every_parameter_of_the_construct(self, props, construct):
+        parameters = inspect.signature(construct.__init__).parameters
+        assert list(props.__annotations__) == [
+            name for name in parameters if name not in ("self", "scope", "id", "cache")
+        ]
+
+    def test_metrics_are_those_of_the_dashboard(self, stack):
+        it = cache(stack)
+        assert it.metric_failed_imports(label="x").label == "x"
+        dashboard = it.add_dashboard("Dashboard")
+        for name in ("metric_imports", "metric_failed_imports"):
+            ours, shown = getattr(it, name)(), getattr(dashboard, name)()
+            assert (ours.namespace, ours.metric_name) == (shown.namespace, shown.metric_name)

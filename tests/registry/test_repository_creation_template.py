@@ -50,7 +50,8 @@ def test_tags_need_a_role_with_least_privilege(stack):
     assert only(stack, TEMPLATE)["ResourceTags"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
     role = only(stack, "AWS::IAM::Role")
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "ecr.amazonaws.com"}
-    (statement,) = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+    (inline,) = role["Policies"]
+    (statement,) = inline["PolicyDocument"]["Statement"]
     assert statement["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/k8s/*"
     assert statement["Action"] == ["ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource"]
 
@@ -61,7 +62,8 @@ def test_a_key_of_ones_own_is_granted_to_the_role(stack):
     )
     template(stack, encryption=ecr.RepositoryEncryption.KMS, encryption_key=key)
     assert only(stack, TEMPLATE)["EncryptionConfiguration"] == {"EncryptionType": "KMS", "KmsKey": key.key_arn}
-    on_key = only(stack, "AWS::IAM::Policy")["PolicyDocument"]["Statement"][1]
+    (inline,) = only(stack, "AWS::IAM::Role")["Policies"]
+    on_key = inline["PolicyDocument"]["Statement"][1]
     assert on_key["Action"] == ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
     assert on_key["Resource"] == key.key_arn
 

@@ -76,15 +76,23 @@ ON_EVERYTHING = {
 }  # fmt: skip
 
 
+def statements_of(resource):
+    """Statements of a policy of IAM, and of the inline policies of a role."""
+    properties = resource["Properties"]
+    documents = [inline["PolicyDocument"] for inline in properties.get("Policies", ())]
+    if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+        documents.append(properties["PolicyDocument"])
+    return [statement for document in documents for statement in document["Statement"]]
+
+
 def test_templates_hold_no_secret_and_no_wildcard_resource_that_could_be_narrower(environment):
     for stack, template in templates(assembly(environment)).items():
         for logical_id, resource in template["Resources"].items():
-            if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
-                for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
-                    if statement["Resource"] == "*":
-                        actions = statement["Action"]
-                        given = {actions} if isinstance(actions, str) else set(actions)
-                        assert given <= ON_EVERYTHING, f"{stack} {logical_id}"
+            for statement in statements_of(resource):
+                if statement["Resource"] == "*":
+                    actions = statement["Action"]
+                    given = {actions} if isinstance(actions, str) else set(actions)
+                    assert given <= ON_EVERYTHING, f"{stack} {logical_id}"
             if resource["Type"] == "AWS::SecretsManager::Secret":
                 assert "SecretString" not in resource["Properties"]
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from .._checks import check_account
 from .._place import is_unresolved
+from .._props import checked
 from ..ecr import statements
 from ..ecr.registry import EcrRegistry
 from ..errors import UserError
@@ -16,6 +17,7 @@ from ..errors import UserError
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Pullers(statements.Who):
     """The accounts, or the organisation, whose clusters pull from a registry.

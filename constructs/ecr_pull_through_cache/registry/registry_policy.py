@@ -16,6 +16,7 @@ from constructs import Construct, IValidation
 
 from .._checks import check_account, claim_singleton, error_at
 from .._place import stack_of
+from .._props import checked
 from ..ecr import permissions, statements
 from ..ecr.statements import Statement
 from ..errors import UserError
@@ -28,6 +29,7 @@ DEFAULT_ID = "EcrRegistryPolicy"
 _of_stack: WeakKeyDictionary[Stack, RegistryPolicy] = WeakKeyDictionary()
 
 
+@checked
 class RegistryPolicy(Construct):
     """The policy of the registry that the stack is deployed to; there is one per account and Region.
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
 from .._checks import claim_singleton, error_at
+from .._props import checked
 from ..ecr import filters
 from ..errors import UserError
 from ..images import ROOT
@@ -37,6 +38,7 @@ class ScanFrequency(Enum):
     """Again and again; for ``ENHANCED`` alone."""
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ScanningRule:
     """Repositories, and when they are scanned.
@@ -61,6 +63,7 @@ class ScanningRule:
         return filters.SCANNING.filters(self.repository_prefixes) or ["*"]
 
 
+@checked
 class RegistryScanningConfiguration(Construct):
     """The scanning configuration of the registry that the stack is deployed to; there is one per account and Region.
 

@@ -12,11 +12,13 @@ from constructs import Construct
 
 from .._checks import check_account, check_region, claim_singleton, error_at, warn_of_new_region
 from .._place import is_unresolved, place_of
+from .._props import checked
 from ..ecr import filters, quotas
 from ..errors import UserError
 from ..images import partition_name
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ReplicationDestination:
     """A registry that images are copied to.
@@ -37,6 +39,7 @@ class ReplicationDestination:
             check_account(self.account)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ReplicationRule:
     """Repositories, and the registries that they are copied to.
@@ -61,6 +64,7 @@ class ReplicationRule:
         return filters.REPLICATION.filters(self.repository_prefixes)
 
 
+@checked
 class ReplicationConfiguration(Construct):
     """The replication configuration of the registry that the stack is deployed to; there is one per account and Region.
 

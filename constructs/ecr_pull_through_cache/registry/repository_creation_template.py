@@ -16,12 +16,12 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct, IConstruct
 
-from .._checks import claim_prefix, error_at
+from .._checks import at, claim_prefix, error_at
 from .._place import place_of, stack_of
+from .._props import checked
 from ..ecr import permissions, statements, templates
 from ..ecr.lifecycle import LifecyclePolicy
 from ..ecr.template_rules import DSSE, cautions, check_encryption
-from ..errors import UserError
 from ..images import ROOT, check_prefix, partition_name
 from .cache_registry import CacheRegistry
 
@@ -54,6 +54,7 @@ class AppliedFor(Enum):
     CREATE_ON_PUSH = "CREATE_ON_PUSH"
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class CreationTemplateSettings:
     """Settings of the repositories that ECR creates by itself.
@@ -110,6 +111,7 @@ def _ecr() -> iam.ServicePrincipal:
     return iam.ServicePrincipal("ecr.amazonaws.com")
 
 
+@checked
 class RepositoryCreationTemplate(Construct):
     """A repository creation template of the registry that the stack is deployed to.
 
@@ -139,19 +141,15 @@ class RepositoryCreationTemplate(Construct):
         description: str | None = None,
         role: iam.IRole | None = None,
     ) -> None:
-        try:
+        with at(scope, id):
             self_prefix = check_prefix(prefix, longest=templates.LONGEST_PREFIX)
-        except UserError as error:
-            raise error_at(scope, id, str(error)) from None
         if not applied_for:
             raise error_at(scope, id, f"applied_for is empty; allowed are {', '.join(a.value for a in AppliedFor)}")
         if description is not None and len(description) > 256:
             raise error_at(scope, id, f"the description has {len(description)} characters; at most 256 are allowed")
-        try:
+        with at(scope, id):
             encryption = settings.encryption_type if settings is not None else "AES256"
             check_encryption(encryption, partition_name(place_of(scope).region))
-        except UserError as error:
-            raise error_at(scope, id, str(error)) from None
         claim_prefix(scope, id, "repository creation template", self_prefix, nested=True)
 
         super().__init__(scope, id)
@@ -221,16 +219,21 @@ class RepositoryCreationTemplate(Construct):
         )
 
     def _make_role(self, scope: Construct) -> iam.Role:
+        key = self.settings.encryption_key
+        granted = statements.template_role(
+            CacheRegistry.of(scope), self.prefix, key=key.key_arn if key is not None else None
+        )
+        # Inline, so that the role never exists without its permissions.
         role = iam.Role(
             self,
             "Role",
             assumed_by=_ecr(),
             description=f"Lets Amazon ECR create repositories under {self.prefix} with tags and encryption",
+            inline_policies={"CreateRepositories": iam.PolicyDocument.from_json(statements.document(granted))},
         )
-        for statement in statements.template_role(CacheRegistry.of(scope), self.prefix):
-            role.add_to_policy(iam.PolicyStatement.from_json(statement))
-        if self.settings.encryption_key is not None:
-            self.settings.encryption_key.grant(role, *permissions.CREATION_TEMPLATE_KEY)
+        if key is not None and key.stack is not stack_of(scope):
+            # The policy of a key of another account must allow it too.
+            key.grant(role, *permissions.CREATION_TEMPLATE_KEY)
         return role
 
     def _warn_of_the_settings(self, scope: Construct, applied_for: Sequence[AppliedFor]) -> None:

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from .._checks import claim_singleton, error_at
 from .._place import is_unresolved, place_of
+from .._props import checked
 from ..ecr import filters, quotas
 from ..ecr.limits import WITHOUT_SIGNING
 from ..errors import UserError
@@ -22,6 +23,7 @@ _PROFILE = re.compile(
 )
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class SigningRule:
     """Repositories, and the profile that their images are signed with.
@@ -58,6 +60,7 @@ class SigningRule:
         return match["region"] if match else None
 
 
+@checked
 class SigningConfiguration(Construct):
     """The signing configuration of the registry that the stack is deployed to; there is one per account and Region.
 
