@@ -12,9 +12,9 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum, EnumMeta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jsii._reference_map import InterfaceDynamicProxy
 
@@ -23,7 +23,7 @@ from .errors import UserError
 T = TypeVar("T", bound=type)
 
 _WORDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "True or False", "None": "None"}
-_LISTS = ("Sequence", "Collection", "Iterable", "list", "tuple")
+_LISTS = {"Sequence": Sequence, "tuple": Sequence, "list": list, "Collection": Collection, "Iterable": Collection}
 _MAPPINGS = ("Mapping", "dict")
 _PLAIN = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 
@@ -128,16 +128,19 @@ def _part_misfits(name: str, value: Any, kind: ast.expr, names: Mapping[str, Any
     outer = ast.unparse(kind.value).rpartition(".")[2]
     inner = list(kind.slice.elts) if isinstance(kind.slice, ast.Tuple) else [kind.slice]
     if outer in _LISTS:
-        return _list_misfits(name, value, inner[0], names)
+        return _list_misfits(name, value, inner[0], names, _LISTS[outer])
     if outer in _MAPPINGS:
         return _mapping_misfits(name, value, inner, names)
     return None
 
 
-def _list_misfits(name: str, value: Any, of: ast.expr, names: Mapping[str, Any]) -> str | None:
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+def _list_misfits(name: str, value: Any, of: ast.expr, names: Mapping[str, Any], kind: type) -> str | None:
+    """A text is a sequence for Python, and never meant as one."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, kind):
         return ""
-    found = (_misfits(f"{name}[{number}]", item, of, names) for number, item in enumerate(value))
+    found = (
+        _misfits(f"{name}[{number}]", item, of, names) for number, item in enumerate(cast("Collection[Any]", value))
+    )
     return next(filter(None, found), None)
 
 

@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import Construct
 
+from .._checks import error_at
 from .._props import checked
 from ..registry.cache_registry import CacheRegistry
 
@@ -42,6 +43,10 @@ class EcrEndpoints(Construct):
         subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
+        if security_groups is not None and not security_groups:
+            raise error_at(
+                scope, id, "security_groups is empty; give at least one, or leave it out for one that is made"
+            )
         super().__init__(scope, id)
         service = ec2.InterfaceVpcEndpointAwsService
         self.api = ec2.InterfaceVpcEndpoint(

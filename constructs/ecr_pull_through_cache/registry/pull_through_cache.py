@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from constructs import Construct, Node
 
-from .._checks import at, error_at
+from .._checks import at, check_account, error_at
 from .._place import place_of
 from .._props import checked
 from ..ecr import permissions
@@ -364,6 +364,8 @@ class PullThroughCache(_Cache):
                 Importable(prefix=prefix, allow=cache.allow, known_only=cache.known_repositories_only)
                 for prefix, cache in caches.items()
             )
+            for account in replicated_from:
+                check_account(account)
         super().__init__(scope, id)
         self._registry = CacheRegistry.of(scope)
         self.pullers = pullers or Pullers()
@@ -639,6 +641,8 @@ class ReplicaRegistry(Construct):
             raise error_at(scope, id, "no repository prefixes are given; give those of the images that arrive")
         with at(scope, id):
             destinations = _destinations(replicate_to)
+            for account in replicated_from:
+                check_account(account)
         super().__init__(scope, id)
         self.registry = CacheRegistry.of(scope)
         """The registry of the stack's environment."""

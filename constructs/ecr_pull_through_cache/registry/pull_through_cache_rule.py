@@ -13,9 +13,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IValidation, Node
 
 from .._checks import at, claim_prefix, count_of, error_at, warn_of_new_region
-from .._place import place_of
+from .._place import is_unresolved, place_of
 from .._props import checked
-from ..ecr import permissions, quotas, statements
+from ..ecr import permissions, quotas, secrets, statements
 from ..ecr.statements import Importable, Who
 from ..images import ROOT, CachedUpstream, Credentials, Upstream, check_prefix
 from ._grants import Granting
@@ -229,6 +229,9 @@ class PullThroughCacheRule(_Rule):
         _check_need(scope, id, source, secret)
         if secret is not None:
             check_credentials(scope, id, secret)
+        if deployed_credential_arn is not None and not is_unresolved(deployed_credential_arn):
+            with at(scope, id):
+                secrets.check_complete_arn(deployed_credential_arn)
         claim_prefix(scope, id, "pull through cache rule", cached.repository_prefix, nested=False)
 
         super().__init__(scope, id)
