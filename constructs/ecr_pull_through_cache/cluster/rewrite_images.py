@@ -4,52 +4,65 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import CfnResource, IAspect, Stack, Token
+from aws_cdk import Annotations, CfnResource, IAspect, Stack, Token
+from aws_cdk import aws_iam as iam
 
 from constructs import IConstruct
 
-from ..images import CacheMapping, InvalidImageReference
+from ..ecr import permissions
+from ..ecr.registry import EcrRegistry
+from ..images import CacheMapping, EcrHost, InvalidImageReference, Reason
 from ..manifests import Rewriter
+from ..manifests.cloudformation import (
+    APP_RUNNER,
+    CODEBUILD,
+    PLACES,
+    Custody,
+    PlacedImage,
+    images_of_resource,
+    value_of,
+)
 from ..manifests.helm import override
 from .kyverno import merged
 
-_PLACES: dict[str, tuple[str, ...]] = {
-    "AWS::ECS::TaskDefinition": ("ContainerDefinitions[].Image",),
-    "AWS::Batch::JobDefinition": (
-        "ContainerProperties.Image",
-        "NodeProperties.NodeRangeProperties[].Container.Image",
-        "EcsProperties.TaskProperties[].Containers[].Image",
-        "EksProperties.PodProperties.Containers[].Image",
-        "EksProperties.PodProperties.InitContainers[].Image",
-    ),
-    "AWS::CodeBuild::Project": ("Environment.Image",),
-    "AWS::SageMaker::Model": ("PrimaryContainer.Image", "Containers[].Image"),
-    "AWS::AppRunner::Service": ("SourceConfiguration.ImageRepository.ImageIdentifier",),
-}
+if TYPE_CHECKING:
+    from ..registry.pull_through_cache import IPullThroughCache
+
 _MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
 _IMAGE_IN_JSON = re.compile(r'(?<="image":")[^"\\]+(?=")')
 _CHART = "Custom::AWSCDK-EKS-HelmChart"
 
 
+_WARNING = "cdk-ecr-pull-through-cache:"
+
+
 @jsii.implements(IAspect)
 class RewriteImages:
-    """Sends every image in a scope to the cache: of ECS, Fargate, Batch, CodeBuild, EKS manifests and Helm values.
+    """Sends every image in a scope to the cache: of ECS, Fargate, Batch, CodeBuild, SageMaker, EKS manifests and Helm values.
 
     ::
 
         Aspects.of(app).add(RewriteImages(cache.mapping()))
 
-    Images that are tokens, as those built by the app are, stay as they are.
+    Images that are tokens, as those built by the app are, stay as they are, and so do CodeBuild's own images and images that are
+    pulled with a secret of their own. A CodeBuild project gets the credentials ``SERVICE_ROLE``, and its role the permission to
+    pull and import. An App Runner service gets the type ``ECR`` where it has an access role. Where the aspect cannot do all of
+    it, a warning names the construct. AWS Lambda does not pull through a rule, so functions are warned about and left alone.
 
-    :param mapping: what images become.
+    The roles of ECS, Batch and SageMaker need permission by ``cache.grant_import``.
+
+    :param mapping: the mapping of upstream images to the cache's.
+    :param cache: the cache, for the permissions of CodeBuild projects. Default: the registry's host in the mapping says where it
+        is; give the cache where its templates set resource tags, or where the host is a token.
     """
 
-    def __init__(self, mapping: CacheMapping) -> None:
+    def __init__(self, mapping: CacheMapping, *, cache: IPullThroughCache | None = None) -> None:
         self._mapping = mapping
+        self._cache = cache
 
     def visit(self, node: IConstruct) -> None:
         """Called by the CDK for every construct.
@@ -59,20 +72,78 @@ class RewriteImages:
         if not isinstance(node, CfnResource):
             return
         kind = node.cfn_resource_type
-        if kind in _PLACES:
-            self._visit_properties(node, _PLACES[kind])
+        if kind in PLACES:
+            self._visit_properties(node, kind)
         elif kind == _MANIFEST:
             self._visit_text(node, "Manifest", self._in_manifest)
         elif kind == _CHART:
             self._visit_text(node, "Values", self._in_values)
 
-    def _visit_properties(self, node: CfnResource, places: tuple[str, ...]) -> None:
+    def _visit_properties(self, node: CfnResource, kind: str) -> None:
         properties = Stack.of(node).resolve(node._cfn_properties)
-        for place in places:
-            for path, image in _found(properties, place.replace("[]", ".[]").split(".")):
-                cached = self._cached(image)
-                if cached is not None:
-                    node.add_property_override(".".join(path), cached)
+        for placed in images_of_resource(kind, properties):
+            cached = self._cached(placed.value)
+            if placed.custody is Custody.LAMBDA:
+                self._warn_of_lambda(node, placed.value, cached)
+            elif cached is None or placed.custody is Custody.OWN:
+                continue
+            elif placed.custody is not Custody.PULLED:
+                _warn(node, "imageStays", f"the image {placed.value} stays: {placed.custody.value}")
+            elif kind == CODEBUILD:
+                self._move_project(node, placed, cached)
+            elif kind == APP_RUNNER:
+                _move_service(node, placed, cached, properties)
+            else:
+                node.add_property_override(".".join(placed.path), cached)
+
+    def _warn_of_lambda(self, node: CfnResource, image: Any, cached: str | None) -> None:
+        """AWS Lambda takes images of private ECR alone, and never makes ECR import one."""
+        if cached is not None:
+            _warn(node, "lambdaImage", f"the image {image} stays: {Custody.LAMBDA.value}; here it would be {cached}")
+        elif isinstance(image, str) and self._names_the_cache(image):
+            _warn(node, "lambdaImage", f"the image {image} has to be in the cache before: {Custody.LAMBDA.value}")
+
+    def _names_the_cache(self, image: str) -> bool:
+        try:
+            return self._mapping.decide(image).reason is Reason.ALREADY_CACHED
+        except InvalidImageReference:
+            return False
+
+    def _move_project(self, node: CfnResource, placed: PlacedImage, cached: str) -> None:
+        # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectEnvironment.html (imagePullCredentialsType)
+        node.add_property_override(".".join(placed.path), cached)
+        node.add_property_override("Environment.ImagePullCredentialsType", "SERVICE_ROLE")
+        project = node.node.scope
+        role = getattr(project, "role", None)
+        if role is None or not self._grant(role):
+            _warn(
+                node,
+                "codeBuildRole",
+                f"the image becomes {cached}, which the project pulls with its service role; let that role pull and import, "
+                "for example by cache.grant_import(role)",
+            )
+
+    def _grant(self, role: iam.IRole) -> bool:
+        """Grant a role of this app the pull and the import; say whether that is done."""
+        if self._cache is not None:
+            self._cache.grant_import(role)
+            return True
+        host = EcrHost.parse(self._mapping.registry)
+        if host is None:
+            return False
+        registry = EcrRegistry(account=host.account, region=host.region)
+        prefixes = sorted({rule.repository_prefix for rule in self._mapping.rules})
+        granted = [
+            role.add_to_principal_policy(iam.PolicyStatement(actions=list(actions), resources=resources))
+            for actions, resources in (
+                (permissions.AUTHENTICATE, ["*"]),
+                (
+                    (*permissions.PULL, *permissions.IMPORT),
+                    [registry.arn_for_repositories(prefix) for prefix in prefixes],
+                ),
+            )
+        ]
+        return all(result.statement_added for result in granted)
 
     def _visit_text(self, node: CfnResource, name: str, rewrite: Callable[[str], str]) -> None:
         given = Stack.of(node).resolve(node._cfn_properties).get(name)
@@ -108,16 +179,31 @@ class RewriteImages:
         return decision.image if decision.is_rewritten else None
 
 
-def _found(value: Any, way: list[str]) -> Iterator[tuple[list[str], Any]]:
-    """Every value at a place, with the path that an override takes. Keys are spelt as in templates or as in props."""
-    if not way:
-        yield [], value
-    elif way[0] == "[]" and isinstance(value, list):
-        for number, item in enumerate(value):
-            for path, found in _found(item, way[1:]):
-                yield [str(number), *path], found
-    elif isinstance(value, dict):
-        key = way[0]
-        below = value.get(key, value.get(key[0].lower() + key[1:]))
-        for path, found in _found(below, way[1:]):
-            yield [key, *path], found
+def _warn(node: CfnResource, name: str, text: str) -> None:
+    Annotations.of(node).add_warning_v2(f"{_WARNING}{name}", text)
+
+
+def _move_service(node: CfnResource, placed: PlacedImage, cached: str, properties: Mapping[str, Any]) -> None:
+    """Move the image of an App Runner service, which pulls from private ECR with an access role alone.
+
+    https://docs.aws.amazon.com/apprunner/latest/api/API_ImageRepository.html
+    https://docs.aws.amazon.com/apprunner/latest/api/API_AuthenticationConfiguration.html
+    """
+    source = value_of(properties, "SourceConfiguration")
+    role = value_of(value_of(source, "AuthenticationConfiguration") or {}, "AccessRoleArn")
+    if not role:
+        _warn(
+            node,
+            "appRunnerAccessRole",
+            f"the image {placed.value} stays: App Runner pulls {cached} with an access role alone, so give the service one "
+            "(AuthenticationConfiguration.AccessRoleArn)",
+        )
+        return
+    node.add_property_override(".".join(placed.path), cached)
+    node.add_property_override("SourceConfiguration.ImageRepository.ImageRepositoryType", "ECR")
+    _warn(
+        node,
+        "appRunnerAccessRole",
+        f"the image becomes {cached}, which App Runner pulls with its access role; let that role pull it, and bring the image to "
+        "the cache before, since AWS does not say that App Runner pulls through a rule",
+    )

@@ -10,25 +10,9 @@ from typing import Any
 
 from ..errors import UserError
 from ..images import partition_of
+from .cloudformation import Custody, PlacedImage, images_of_resource
 from .finding import Found, Left, images_of
 
-_PLACES = {
-    "AWS::ECS::TaskDefinition": ["ContainerDefinitions[].Image"],
-    "AWS::Batch::JobDefinition": [
-        "ContainerProperties.Image",
-        "NodeProperties.NodeRangeProperties[].Container.Image",
-        "EcsProperties.TaskProperties[].Containers[].Image",
-        "EksProperties.PodProperties.Containers[].Image",
-        "EksProperties.PodProperties.InitContainers[].Image",
-    ],
-    "AWS::CodeBuild::Project": ["Environment.Image"],
-    "AWS::AppRunner::Service": ["SourceConfiguration.ImageRepository.ImageIdentifier"],
-    "AWS::Lambda::Function": ["Code.ImageUri"],
-}
-"""Where images stand in resources of CloudFormation."""
-
-_OWN = "aws/codebuild/"
-"""What CodeBuild names its own images by; they are in no registry that anybody can pull from."""
 _MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
 _CHART = "Custom::AWSCDK-EKS-HelmChart"
 _UNKNOWN = "\ufffc"
@@ -116,8 +100,8 @@ def images_of_template(
     for name, resource in _object(template.get("Resources")).items():
         kind, properties = str(_object(resource).get("Type")), _object(_object(resource).get("Properties"))
         where = f"{stack}/{name}"
-        for place in _PLACES.get(kind, ()):
-            yield from _literal(properties, place, known, where)
+        for placed in images_of_resource(kind, properties):
+            yield from _literal(placed, known, where)
         if kind == _MANIFEST:
             yield from _of_manifest(_resolved(properties.get("Manifest"), known), where)
         if kind == _CHART:
@@ -125,27 +109,18 @@ def images_of_template(
             yield Left(where, f"it deploys {chart}; give `helm template` of it for its images", is_broken=False)
 
 
-def _literal(properties: Any, place: str, known: Mapping[str, str], where: str) -> Iterator[Found | Left]:
-    for value in _values(properties, place.replace("[]", ".[]").split(".")):
-        image = _resolved(value, known)
-        if _UNKNOWN in image:
-            yield _at_deployment(where)
-        elif not image.startswith(_OWN):
-            yield Found(image, where)
+def _literal(placed: PlacedImage, known: Mapping[str, str], where: str) -> Iterator[Found | Left]:
+    image = _resolved(placed.value, known)
+    if _UNKNOWN in image:
+        yield _at_deployment(where)
+    elif placed.custody in (Custody.CREDENTIALS, Custody.VPC):
+        yield Left(where, f"{image} stays: {placed.custody.value}", is_broken=False)
+    elif placed.custody is not Custody.OWN:
+        yield Found(image, where)
 
 
 def _at_deployment(where: str) -> Left:
     return Left(where, "an image of it is known at deployment only", is_broken=False)
-
-
-def _values(data: Any, path: list[str]) -> Iterator[Any]:
-    if not path:
-        yield data
-    elif path[0] == "[]" and isinstance(data, list):
-        for item in data:
-            yield from _values(item, path[1:])
-    elif isinstance(data, dict) and path[0] in data:
-        yield from _values(data[path[0]], path[1:])
 
 
 def _of_manifest(text: str, where: str) -> Iterator[Found | Left]:
