@@ -310,25 +310,27 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _cached(images: Iterable[str], mapping: CacheMapping, passed_over: Counter[str], *, as_json: bool) -> Iterator[str]:
-    from ..images import ImageReference, InvalidImageReference, Reason
+    from ..images import InvalidImageReference, Reason
     from ..operations.text import printable
+
+    def not_an_image(image: str, why: str) -> None:
+        passed_over[_NOT_AN_IMAGE] += 1
+        complain(f"{printable(image, longest=200)}: {printable(why)}")
+        if as_json:
+            entry = {"image": image, "state": "failed", "digest": None, "wasThere": False}
+            say_json({**entry, "reason": printable(why), "failure": _NOT_AN_IMAGE})
 
     for image in images:
         try:
             decision = mapping.decide(image)
+            name = mapping.name_in_cache(image)
         except InvalidImageReference as error:
-            passed_over[_NOT_AN_IMAGE] += 1
-            complain(f"{printable(image, longest=200)}: {printable(str(error))}")
-            if as_json:
-                say_json(
-                    {"image": image, "state": "failed", "digest": None, "wasThere": False, "reason": str(error),
-                     "failure": _NOT_AN_IMAGE}
-                )  # fmt: skip
+            not_an_image(image, str(error))
             continue
-        if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED):
-            reference = ImageReference.parse(decision.image)
-            # The registry's other hosts, dual-stack and FIPS, hold the same image.
-            yield str(reference.at(registry=mapping.registry, repository=reference.repository))
+        if name is not None:
+            yield name
+        elif decision.reason is Reason.PLACEHOLDER:
+            not_an_image(image, decision.reason.value)
         else:
             passed_over[decision.reason.value] += 1
             complain(f"{image}: passed over: {decision.reason.value}")

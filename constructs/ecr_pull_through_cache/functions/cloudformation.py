@@ -11,7 +11,10 @@ from typing import Any
 
 import urllib3
 
-_LONGEST_REASON = 2000
+from ..operations.text import printable
+
+_LONGEST_REASON = 2_000
+_LONGEST_ANSWER = 4_096
 _RETRIES = urllib3.Retry(5, backoff_factor=1, allowed_methods=None, status_forcelist=(500, 502, 503, 504))
 
 
@@ -37,13 +40,20 @@ def answer(event: Mapping[str, Any], *, failed: str | None = None) -> None:
         return
     body = {
         "Status": "FAILED" if failed else "SUCCESS",
-        "Reason": (failed or "done")[:_LONGEST_REASON],
+        "Reason": printable(failed or "done", longest=_LONGEST_REASON),
         # It never changes, so that no update is taken for a replacement, which would end in a deletion.
-        "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
-        "StackId": event["StackId"],
-        "RequestId": event["RequestId"],
-        "LogicalResourceId": event["LogicalResourceId"],
+        "PhysicalResourceId": event.get("PhysicalResourceId") or event.get("LogicalResourceId", "none"),
+        **{name: event.get(name, "") for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
     with urllib3.PoolManager(retries=_RETRIES) as pool:
         # The URL is signed for a request without a content type.
-        pool.request("PUT", url, body=json.dumps(body).encode(), headers={"Content-Type": ""}, timeout=20.0)
+        pool.request("PUT", url, body=_cut(body), headers={"Content-Type": ""}, timeout=20.0)
+
+
+def _cut(body: dict[str, str]) -> bytes:
+    """The answer as JSON. CloudFormation takes 4,096 bytes; a longer reason is cut."""
+    while len(text := json.dumps(body).encode()) > _LONGEST_ANSWER and body["Reason"]:
+        # One character takes up to twelve bytes.
+        kept = len(body["Reason"]) - max(1, (len(text) - _LONGEST_ANSWER) // 12)
+        body["Reason"] = body["Reason"][:kept]
+    return text

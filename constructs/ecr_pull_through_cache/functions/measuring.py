@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 
 from ..images import ROOT
+from ..operations.answers import watch
 from ..operations.aws import ecr_client, paginate
 from ..operations.parallel import THREADS, in_order
 from .contract import PREFIXES, QUOTAS
@@ -64,10 +65,14 @@ def handler(_: Any, context: Any) -> dict[str, Any]:
 def _held(ecr: Any, name: str) -> Held:
     # A repository that was deleted meanwhile holds nothing.
     images = paginate(ecr, "describe_images", "imageDetails", absent=_GONE, repositoryName=name)
-    sizes = [image.get("imageSizeInBytes", 0) for image in images]
-    return Held(len(sizes), sum(sizes))
+    count = size = 0
+    for image in images:
+        count, size = count + 1, size + image.get("imageSizeInBytes", 0)
+    return Held(count, size)
 
 
 def _quotas() -> Iterator[tuple[str, float]]:
-    for quota in paginate(boto3.client("service-quotas"), "list_service_quotas", "Quotas", ServiceCode="ecr"):
+    client = boto3.client("service-quotas")
+    watch(client)
+    for quota in paginate(client, "list_service_quotas", "Quotas", ServiceCode="ecr"):
         yield quota["QuotaName"], quota["Value"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import UserError
-from ..operations.aws import ecr_client, to_aws_error
+from ..operations.answers import watch
+from ..operations.aws import call, ecr_client
 from ..operations.parallel import THREADS, in_order
 from ..operations.purging import Found, Purger
 from .backfilling import MARGIN
@@ -35,7 +36,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """
     counts = {"deleted": 0, "left": 0}
     try:
-        if event["RequestType"] == "Delete" and _stack_goes(event["StackId"]):
+        if event.get("RequestType") == "Delete" and _stack_goes(event["StackId"]):
             until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN
             failed = list(_remove(until, counts))
             if failed:
@@ -44,8 +45,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
                     f"{len(failed)} repositories cannot be deleted, {counts['deleted']} were: {named}. "
                     "Delete the stack again to go on"
                 )
+    except Unfinished:
+        raise
     except UserError as error:
         answer(event, failed=str(error))
+    except Exception as error:
+        # Without an answer CloudFormation waits for an hour.
+        traceback.print_exc()
+        answer(event, failed=f"{type(error).__name__}: {error}; the function's log has all of it")
     else:
         answer(event)
     print(json.dumps(counts))
@@ -53,10 +60,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
 
 
 def _stack_goes(stack: str) -> bool:
-    try:
-        (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    except (ClientError, BotoCoreError) as error:
-        raise to_aws_error(error, call="cloudformation:DescribeStacks") from None
+    client = boto3.client("cloudformation")
+    watch(client)
+    (found,) = call(client, "describe_stacks", StackName=stack)["Stacks"]
     return str(found["StackStatus"]) == "DELETE_IN_PROGRESS"
 
 

@@ -22,7 +22,7 @@ def handler(event: Mapping[str, Any], _: Any) -> dict[str, str]:
         later.
     """
     answer(event)
-    if event["RequestType"] == "Delete":
+    if event.get("RequestType") == "Delete":
         return {}
     properties = event["ResourceProperties"]
     try:

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import UserError
-from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Reason, Upstream, listed_images
+from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Upstream, listed_images
 from ..operations.aws import EcrLayers, EcrToken, ecr_client, registry_of
 from ..operations.registry import Failure, RateLimit, RegistryClient, Retries
+from ..operations.text import printable
 from ..operations.warming import State, Warmed, Warmer, WarmOptions
 from .contract import PER_BATCH, SETTINGS
 
@@ -48,7 +49,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         wanted.setdefault(image, []).append(original)
     if wanted:
         left = context.get_remaining_time_in_millis() / 1000 - MARGIN
-        _warm(given, wanted, batch, left)
+        try:
+            _warm(given, wanted, batch, left)
+        except UserError as error:  # what is done stays done, and the rest is tried again
+            batch.why_stopped = str(error)
     return batch.result()
 
 
@@ -57,7 +61,8 @@ def images_of(batch: Mapping[str, Any]) -> tuple[str, ...]:
 
     :param batch: ``Items`` of the map, each with its ``image``.
     """
-    return listed_images(str(item.get("image", "")) for item in batch.get("Items", ()))
+    items = batch.get("Items") or ()
+    return listed_images(str(item.get("image", "")) if isinstance(item, Mapping) else str(item) for item in items)
 
 
 class _Batch:
@@ -79,7 +84,8 @@ class _Batch:
 
     def failed(self, image: str, reason: str) -> None:
         self._seen.add(image)
-        self._failed.append({"image": image, "reason": reason})
+        # Whoever wrote the list chose the one, and a registry the other: a batch of 20 stays below the 256 KiB of a state.
+        self._failed.append({"image": printable(image), "reason": printable(reason)})
 
     def pending(self, image: str, reason: str) -> None:
         self._reasons[image] = reason
@@ -119,11 +125,12 @@ def _cached(images: Iterable[str], mapping: CacheMapping, batch: _Batch) -> Iter
     for image in images:
         try:
             decision = mapping.decide(image)
+            name = mapping.name_in_cache(image)
         except UserError as error:
             batch.failed(image, str(error))
             continue
-        if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED):
-            yield decision.image, image
+        if name is not None:
+            yield name, image
         else:
             batch.failed(image, decision.reason.value)
 

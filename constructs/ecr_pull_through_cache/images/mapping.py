@@ -272,6 +272,19 @@ class CacheMapping:
         """
         return self.decide(image).image
 
+    def name_in_cache(self, image: str) -> str | None:
+        """The one name by which the registry holds an image, whichever of its hosts the reference has.
+
+        :param image: a reference with the upstream's name or the cache's.
+        :returns: the reference with the registry's usual host, ``None`` when the image is not one of the cache.
+        :raises InvalidImageReference: when it is not a legal reference.
+        """
+        decision = self.decide(image)
+        if decision.reason not in (Reason.CACHED, Reason.ALREADY_CACHED):
+            return None
+        reference = ImageReference.parse(decision.image)
+        return str(reference.at(registry=self.registry, repository=reference.repository))
+
     def upstream_of(self, image: str) -> str | None:
         """The way back: the upstream's reference that a reference of the cache stands for.
 
