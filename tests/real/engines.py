@@ -104,9 +104,9 @@ class ApiServer:
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{error.code}: {error.read().decode()[:2000]}") from None
 
-    def apply(self, document: dict[str, Any]) -> Any:
+    def apply(self, document: dict[str, Any], *, dry_run: bool = False) -> Any:
         """Create an object of a cluster's admission configuration."""
-        return self.call("POST", _collection(document), document)
+        return self.call("POST", _collection(document) + ("?dryRun=All" if dry_run else ""), document)
 
     def delete(self, document: dict[str, Any]) -> Any:
         """Delete what was applied."""

@@ -59,7 +59,7 @@ class Kyverno:
         command = [
             str(engine("kyverno-controller")), f"--kubeconfig={config}", f"--serverIP=127.0.0.1:{self.port}",
             "--webhookServerHost=127.0.0.1", f"--webhookServerPort={self.port}", "--caSecretName=kyverno-ca",
-            "--tlsSecretName=kyverno-tls", "--disableMetrics=true", "--controllerRuntimeMetricsAddress=0",
+            "--tlsSecretName=kyverno-tls", "--disableMetrics=true", "--metricsHost=::1", f"--metricsPort={_port()}", "--controllerRuntimeMetricsAddress=0",
             "--enableTuf=false", "--leaderElectionRetryPeriod=1s",
         ]  # fmt: skip
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **_ENVIRONMENT}

@@ -1,4 +1,4 @@
-"""The mapping as admission policies: Pods are rewritten when they are created, whoever creates them.
+"""The mapping as admission policies: Pods are rewritten when they are created, or refused, whoever creates them.
 
 Pure Python: a policy is a list of documents, to be written as YAML.
 """
@@ -13,6 +13,13 @@ from ..images import CacheMapping
 from .cluster_policy import cluster_policy, cluster_policy_audit
 from .mutating_admission_policy import mutating_admission_policy, mutating_admission_policy_audit
 from .mutating_policy import mutating_policy, mutating_policy_audit
+from .refusing import (
+    REFUSE_LABEL,
+    RefusalSettings,
+    refuse_by_admission_policy,
+    refuse_by_cluster_policy,
+    refuse_by_validating_policy,
+)
 from .settings import FailurePolicy, PolicySettings
 
 
@@ -49,12 +56,38 @@ def render_policy(
     return _RENDERERS[form][audit](mapping, settings or PolicySettings())
 
 
+_REFUSALS: dict[PolicyForm, Callable[[CacheMapping, RefusalSettings, bool], list[dict[str, Any]]]] = {
+    PolicyForm.CLUSTER_POLICY: refuse_by_cluster_policy,
+    PolicyForm.MUTATING_POLICY: refuse_by_validating_policy,
+    PolicyForm.MUTATING_ADMISSION_POLICY: refuse_by_admission_policy,
+}
+
+
+def render_refusal(
+    mapping: CacheMapping, form: PolicyForm, settings: RefusalSettings | None = None, *, audit: bool = False
+) -> list[dict[str, Any]]:
+    """A policy that refuses Pods with images from outside the cache.
+
+    :param mapping: whose hosts images may come from.
+    :param form: the kind of policy that rewrites, of which this is the counterpart: a ``ClusterPolicy`` for
+        ``CLUSTER_POLICY``, Kyverno's ``ValidatingPolicy`` for ``MUTATING_POLICY``, Kubernetes'
+        ``ValidatingAdmissionPolicy`` for ``MUTATING_ADMISSION_POLICY``.
+    :param settings: how it behaves, and its exceptions.
+    :param audit: whether Pods are reported rather than refused, which should come first.
+    :returns: documents to be applied together.
+    """
+    return _REFUSALS[form](mapping, settings or RefusalSettings(), audit)
+
+
 __all__ = [
+    "REFUSE_LABEL",
     "FailurePolicy",
     "PolicyForm",
     "PolicySettings",
+    "RefusalSettings",
     "cluster_policy",
     "mutating_admission_policy",
     "mutating_policy",
     "render_policy",
+    "render_refusal",
 ]

@@ -1,20 +1,20 @@
 """Kyverno's ``ClusterPolicy``, as in the AWS post: for Kyverno up to 1.19, deprecated since 1.17.
 
+A rule computes all images of a Pod at once and merges them. Kyverno's ``foreach`` would take time that grows with the
+square of the number of containers, and would patch with text in which an image could end the patch and begin another.
 https://kyverno.io/docs/policy-types/cluster-policy/mutate/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from ..images import CacheMapping, PinnedByDigest
-from .match import metadata
-from .settings import OPT_OUT_VALUE, PolicySettings
+from ..images import CacheMapping
+from . import jmespath
+from .match import MIRROR, chosen, conditions_of_webhook, excluded, metadata, not_opted_out
+from .settings import FailurePolicy, PolicySettings
 
-# Backslashes would have to pass through YAML, Kyverno's variables and JMESPath; a class of one character needs none.
-_LISTS = {"containers": "image", "initContainers": "image", "volumes": "image.reference"}
-_DEBUG = {"ephemeralContainers": "image"}
+_OLD_NAMES = "oldNames"
 
 
 def cluster_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:
@@ -23,138 +23,132 @@ def cluster_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dict
     :param mapping: what images become.
     :param settings: how the policy behaves.
     """
-    return [_policy(settings, [_rule(mapping, settings, *kind) for kind in _KINDS])]
+    rules = [_on_create(mapping, settings), _on_update(mapping, settings), _on_debug(mapping, settings)]
+    spec: dict[str, Any] = {"background": False, "failurePolicy": settings.failure_policy.value}
+    if settings.failure_policy is FailurePolicy.FAIL:
+        # The webhook knows nothing of the rules' selectors, and would stop exempt Pods too while Kyverno is down.
+        spec["webhookConfiguration"] = {"matchConditions": conditions_of_webhook(settings)}
+    return [_policy(metadata(settings), {**spec, "rules": rules})]
 
 
 def cluster_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:
-    """The twin that reports which Pods would change, and changes nothing.
+    """The twins that report which Pods would change, and change nothing.
+
+    They are two: the one about Pods also reports those that run already, and Kyverno refuses that for a subresource.
 
     :param mapping: what images become.
-    :param settings: how the policy behaves.
+    :param settings: how the policies behave.
     """
-    rules = []
-    for name, kind, operation, lists in _KINDS:
-        foreach = [
-            {
-                "list": f"request.object.spec.{path} || `[]`",
-                "context": _context(mapping, field),
-                "deny": {"conditions": {"all": _conditions(mapping)}},
-            }
-            for path, field in lists.items()
-        ]
-        message = "an image of this pod would be pulled through the cache"
-        match = _match(settings, kind, operation)
-        validate = {"failureAction": "Audit", "message": message, "foreach": foreach}
-        rules.append({"name": name, **match, "validate": validate})
-    return [_policy(settings, rules, suffix="-audit")]
+    parts = (
+        ("-audit", True, _on_create(mapping, settings)),
+        ("-audit-debug", False, _on_debug(mapping, settings)),
+    )
+    return [
+        _policy(
+            metadata(settings, suffix=suffix),
+            {"background": background, "failurePolicy": "Ignore", "rules": [_audited(rule)]},
+        )
+        for suffix, background, rule in parts
+    ]
 
 
-_KINDS = (
-    ("rewrite-images", "Pod", "CREATE", _LISTS),
-    ("rewrite-images-of-debug-containers", "Pod/ephemeralcontainers", "UPDATE", _DEBUG),
-)
+def _audited(rule: dict[str, Any]) -> dict[str, Any]:
+    conditions = rule.pop("preconditions")
+    del rule["mutate"]
+    rule["context"] = [entry for entry in rule["context"] if entry["name"] != "patch"]
+    message = "an image of this pod would be pulled through the cache"
+    return {**rule, "validate": {"failureAction": "Audit", "message": message, "deny": {"conditions": conditions}}}
 
 
-def _policy(settings: PolicySettings, rules: list[dict[str, Any]], suffix: str = "") -> dict[str, Any]:
-    head = metadata(settings, suffix=suffix)
+def _policy(head: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     # Pods alone: rewriting a Deployment's template would look like drift to whoever owns it.
     head["annotations"]["pod-policies.kyverno.io/autogen-controllers"] = "none"
+    return {"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": head, "spec": spec}
+
+
+def _on_create(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any]:
+    lists = jmespath.OF_PODS
     return {
-        "apiVersion": "kyverno.io/v1",
-        "kind": "ClusterPolicy",
-        "metadata": head,
-        "spec": {
-            "background": bool(suffix),
-            "failurePolicy": "Ignore" if suffix else settings.failure_policy.value,
-            "rules": rules,
-        },
+        "name": "rewrite-images",
+        **_match(settings, "Pod", "CREATE"),
+        "context": [
+            *(_variable(_of(path), jmespath.mapped(mapping, path, field)) for path, field in lists.items()),
+            _variable("patch", _merged({path: jmespath.patch_of(_of(path), field) for path, field in lists.items()})),
+        ],
+        "preconditions": {"any": [_some(f"{_of(path)}[?to]") for path in lists]},
+        "mutate": {"patchStrategicMerge": {"spec": "{{ patch }}"}},
     }
 
 
-def _rule(
-    mapping: CacheMapping, settings: PolicySettings, name: str, kind: str, operation: str, lists: dict[str, str]
-) -> dict[str, Any]:
-    foreach = [
-        {
-            "list": f"request.object.spec.{path} || `[]`",
-            "context": _context(mapping, field),
-            "preconditions": {"all": [*_conditions(mapping), *_is_new(path)]},
-            "patchesJson6902": (
-                f"- op: replace\n"
-                f"  path: /spec/{path}/{{{{elementIndex}}}}/{field.replace('.', '/')}\n"
-                f'  value: "{{{{cached}}}}"\n'
-            ),
-        }
-        for path, field in lists.items()
-    ]
-    return {"name": name, **_match(settings, kind, operation), "mutate": {"foreach": foreach}}
+def _on_update(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any]:
+    """A Pod that is applied again brings its upstream image back; it keeps exactly what that image becomes."""
+    lists = jmespath.OF_PODS
+    return {
+        "name": "keep-images-of-pods-applied-again",
+        **_match(settings, "Pod", "UPDATE"),
+        "context": [
+            *(_variable(_of(path), jmespath.mapped(mapping, path, field)) for path, field in lists.items()),
+            *(_variable(_safe(path), jmespath.pairs(_of(path))) for path in lists),
+            *(_variable(_kept(path), jmespath.kept(path, field, _safe(path))) for path, field in lists.items()),
+            _variable("patch", _merged({path: _kept(path) for path in lists})),
+        ],
+        "preconditions": {"any": [_some(f"{_kept(path)}[?image]") for path in lists]},
+        "mutate": {"patchStrategicMerge": {"spec": "{{ patch }}"}},
+    }
 
 
-def _is_new(path: str) -> list[dict[str, Any]]:
-    if path not in _DEBUG:
-        return []
-    names = f"{{{{ request.oldObject.spec.{path}[].name || `[]` }}}}"
-    return [{"key": "{{ element.name }}", "operator": "AnyNotIn", "value": names}]
+def _on_debug(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any]:
+    """New debug containers. Those that are there never change, and their names were checked when they came."""
+    ((path, field),) = jmespath.OF_DEBUG_CONTAINERS.items()
+    is_new = f"(to && !contains(`{{{{ {_OLD_NAMES} }}}}`, name))"
+    return {
+        "name": "rewrite-images-of-debug-containers",
+        **_match(settings, "Pod/ephemeralcontainers", "UPDATE"),
+        "context": [
+            _variable(_of(path), jmespath.mapped(mapping, path, field)),
+            _variable(_OLD_NAMES, f"(request.oldObject.spec.{path} || `[]`)[].name"),
+            _variable("new", jmespath.patch_of(_of(path), field, condition=is_new)),
+            _variable("patch", _merged({path: "new"})),
+        ],
+        "preconditions": {"any": [_some("new[?image]")]},
+        "mutate": {"patchStrategicMerge": {"spec": "{{ patch }}"}},
+    }
+
+
+def _of(path: str) -> str:
+    return f"mapped{path[0].upper()}{path[1:]}"
+
+
+def _safe(path: str) -> str:
+    return f"safe{path[0].upper()}{path[1:]}"
+
+
+def _kept(path: str) -> str:
+    return f"kept{path[0].upper()}{path[1:]}"
+
+
+def _variable(name: str, expression: str) -> dict[str, Any]:
+    return {"name": name, "variable": {"jmesPath": expression}}
+
+
+def _merged(lists: dict[str, str]) -> str:
+    """A part of a Pod's spec: the lists that have items, since an empty one would be written."""
+    parts = [f"(length({items}) > `0` && {{{path}: {items}}}) || `{{}}`" for path, items in lists.items()]
+    return f"merge({', '.join(parts)})" if len(parts) > 1 else parts[0]
+
+
+def _some(items: str) -> dict[str, Any]:
+    return {"key": f"{{{{ length({items}) }}}}", "operator": "GreaterThan", "value": 0}
 
 
 def _match(settings: PolicySettings, kind: str, operation: str) -> dict[str, Any]:
-    opted_out = {"key": settings.opt_out_label, "operator": "NotIn", "values": [OPT_OUT_VALUE]}
     resources = {
         "kinds": [kind],
         "operations": [operation],
-        "selector": {"matchExpressions": [opted_out]},
-        "namespaceSelector": {"matchExpressions": [opted_out]},
+        "selector": {"matchExpressions": [not_opted_out(settings)]},
+        "namespaceSelector": {"matchExpressions": [chosen(settings)]},
     }
-    matched: dict[str, Any] = {"match": {"any": [{"resources": resources}]}}
+    exempt: list[dict[str, Any]] = [{"resources": {"annotations": {MIRROR: "*"}}}]
     if settings.excluded_namespaces:
-        excluded = {"namespaces": sorted(set(settings.excluded_namespaces))}
-        matched["exclude"] = {"any": [{"resources": excluded}]}
-    return matched
-
-
-def _context(mapping: CacheMapping, field: str) -> list[dict[str, Any]]:
-    return [
-        {"name": "given", "variable": {"jmesPath": f"element.{field} || ''"}},
-        {"name": "canonical", "variable": {"jmesPath": _canonical(mapping)}},
-        {"name": "cached", "variable": {"jmesPath": _substituted(mapping)}},
-    ]
-
-
-def _conditions(mapping: CacheMapping) -> list[dict[str, Any]]:
-    changed = {"key": "{{ cached }}", "operator": "NotEquals", "value": "{{ canonical }}"}
-    pinned = {"key": "{{ contains(given, '@') }}", "operator": "Equals", "value": False}
-    return [changed, pinned] if mapping.pinned_by_digest is PinnedByDigest.LEAVE else [changed]
-
-
-def _canonical(mapping: CacheMapping) -> str:
-    """The reference with its registry written out, where names without one mean something to the mapping."""
-    if not any(s.rule.upstream.is_docker_hub for s in mapping.substitutions):
-        return "given"
-    hosts = "|".join(_literal(host) for host in mapping.docker_hub_hosts)
-    return _replaced(
-        "given",
-        [
-            # A name without a registry; `localhost/` is one, and is written as no name can be until the end.
-            ("^localhost/", "//"),
-            ("^([^/.:A-Z]+/.*)$", "docker.io/$1"),
-            ("^([^/]+)$", "docker.io/$1"),
-            ("^//", "localhost/"),
-            (f"^({hosts})/", "docker.io/"),
-            ("^docker[.]io/([^/]+)$", "docker.io/library/$1"),
-        ],
-    )
-
-
-def _substituted(mapping: CacheMapping) -> str:
-    return _replaced("canonical", ((f"^{_literal(s.source)}", s.target) for s in mapping.substitutions))
-
-
-def _replaced(subject: str, steps: Iterable[tuple[str, str]]) -> str:
-    expression = subject
-    for pattern, replacement in steps:
-        expression = f"regex_replace_all('{pattern}', {expression}, '{replacement}')"
-    return expression
-
-
-def _literal(text: str) -> str:
-    return text.replace(".", "[.]")
+        exempt.append({"resources": {"namespaces": excluded(settings)}})
+    return {"match": {"any": [{"resources": resources}]}, "exclude": {"any": exempt}}

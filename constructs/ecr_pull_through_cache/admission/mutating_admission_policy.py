@@ -10,7 +10,7 @@ from typing import Any
 
 from ..images import CacheMapping
 from . import cel
-from .match import constraints, metadata
+from .match import CHANGES_SPEC, NOT_A_MIRROR, constraints, metadata
 from .mutating_policy import mutations
 from .settings import PolicySettings
 
@@ -37,7 +37,8 @@ def mutating_admission_policy(
             "spec": {
                 "failurePolicy": settings.failure_policy.value,
                 "reinvocationPolicy": "IfNeeded",
-                "matchConstraints": constraints(settings),
+                "matchConstraints": constraints(settings, applied_again=True),
+                "matchConditions": [NOT_A_MIRROR, CHANGES_SPEC],
                 "variables": [{"name": cel.SUBSTITUTIONS, "expression": cel.substitutions(mapping)}],
                 "mutations": mutations(mapping),
             },
@@ -65,11 +66,12 @@ def mutating_admission_policy_audit(mapping: CacheMapping, settings: PolicySetti
             "metadata": name,
             "spec": {
                 "failurePolicy": "Ignore",
-                "matchConstraints": constraints(settings),
+                "matchConstraints": constraints(settings, applied_again=False),
+                "matchConditions": [NOT_A_MIRROR],
                 "variables": [{"name": cel.SUBSTITUTIONS, "expression": cel.substitutions(mapping)}],
                 "validations": [
                     {
-                        "expression": f"!({cel.changes(mapping, (*cel.ON_CREATE, cel.DEBUG_CONTAINERS))})",
+                        "expression": f"!({cel.changes(mapping)})",
                         "message": "an image of this pod would be pulled through the cache",
                     }
                 ],

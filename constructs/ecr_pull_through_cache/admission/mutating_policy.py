@@ -10,7 +10,7 @@ from typing import Any
 
 from ..images import CacheMapping
 from . import cel
-from .match import constraints, metadata
+from .match import CHANGES_SPEC, NOT_A_MIRROR, constraints, metadata
 from .settings import PolicySettings
 
 API_VERSION = "policies.kyverno.io/v1"
@@ -33,7 +33,8 @@ def mutating_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dic
             "spec": {
                 "failurePolicy": settings.failure_policy.value,
                 "autogen": NO_AUTOGEN,
-                "matchConstraints": constraints(settings),
+                "matchConstraints": constraints(settings, applied_again=True),
+                "matchConditions": [NOT_A_MIRROR, CHANGES_SPEC],
                 "variables": [{"name": cel.SUBSTITUTIONS, "expression": cel.substitutions(mapping)}],
                 "mutations": mutations(mapping),
             },
@@ -56,11 +57,12 @@ def mutating_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> li
                 "failurePolicy": "Ignore",
                 "autogen": NO_AUTOGEN,
                 "validationActions": ["Audit"],
-                "matchConstraints": constraints(settings),
+                "matchConstraints": constraints(settings, applied_again=False),
+                "matchConditions": [NOT_A_MIRROR],
                 "variables": [{"name": cel.SUBSTITUTIONS, "expression": cel.substitutions(mapping)}],
                 "validations": [
                     {
-                        "expression": f"!({cel.changes(mapping, (*cel.ON_CREATE, cel.DEBUG_CONTAINERS))})",
+                        "expression": f"!({cel.changes(mapping)})",
                         "message": "an image of this pod would be pulled through the cache",
                     }
                 ],
@@ -70,13 +72,9 @@ def mutating_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> li
 
 
 def mutations(mapping: CacheMapping) -> list[dict[str, Any]]:
-    """The mutations of a policy in CEL: images of new Pods, and of new debug containers."""
-    is_new = (
-        "(request.operation == 'CREATE' || !has(oldObject.spec.ephemeralContainers) || "
-        "!oldObject.spec.ephemeralContainers.exists(old, old.name == c.name))"
-    )
-    expressions = [cel.patch(mapping, cel.ON_CREATE), cel.patch(mapping, (cel.DEBUG_CONTAINERS,), new=is_new)]
-    guarded = [f"request.operation == 'CREATE' ? {expressions[0]} : Object{{}}", expressions[1]]
+    """The mutations of a policy in CEL: images of Pods, and of new debug containers."""
+    expressions = [cel.patch_of_pods(mapping), cel.patch_of_debug_containers(mapping)]
     return [
-        {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}} for expression in guarded
+        {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}
+        for expression in expressions
     ]

@@ -12,8 +12,10 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _LABEL = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 OPT_OUT_LABEL = "ecr-pull-through-cache/rewrite"
-"""A pod or namespace with this label set to ``disabled`` is left alone."""
+"""A Pod or namespace with this label set to ``disabled`` is left alone."""
 OPT_OUT_VALUE = "disabled"
+OPT_IN_VALUE = "enabled"
+"""With ``opt_in``, only namespaces with the label set to this are rewritten."""
 
 
 class FailurePolicy(Enum):
@@ -32,7 +34,8 @@ class PolicySettings:
     :param name: name of the policy, at most 63 characters.
     :param failure_policy: what happens to pods while the policy cannot be asked.
     :param excluded_namespaces: namespaces whose pods are left alone.
-    :param opt_out_label: label whose value ``disabled`` exempts a pod or a namespace.
+    :param opt_out_label: label whose value ``disabled`` exempts a Pod or a namespace.
+    :param opt_in: whether only namespaces whose label has the value ``enabled`` are rewritten. Default: every namespace is.
     :raises UserError: when a name is not one that Kubernetes accepts.
     """
 
@@ -40,6 +43,7 @@ class PolicySettings:
     failure_policy: FailurePolicy = FailurePolicy.IGNORE
     excluded_namespaces: tuple[str, ...] = ()
     opt_out_label: str = OPT_OUT_LABEL
+    opt_in: bool = False
 
     def __post_init__(self) -> None:
         for what, name in (("policy", self.name), *(("namespace", name) for name in self.excluded_namespaces)):

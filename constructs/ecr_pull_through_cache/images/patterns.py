@@ -80,12 +80,29 @@ def expression_of(patterns: Iterable[str]) -> str:
     return "^(" + "|".join(ImagePattern.parse(pattern).expression for pattern in patterns) + ")$"
 
 
+def expression_of_any_host(patterns: Iterable[str]) -> str:
+    """As :func:`expression_of`, for references whose registry may be named by any host of it.
+
+    :param patterns: patterns as :meth:`ImagePattern.parse` reads them.
+    :raises UserError: when one is not a pattern.
+    """
+    found = []
+    for pattern in map(ImagePattern.parse, patterns):
+        registry, slash, path = pattern.name.partition("/")
+        found += [ImagePattern(f"{host}{slash}{path}", pattern.tag).expression for host in _hosts(registry)]
+    return "^(" + "|".join(found) + ")$"
+
+
+def _hosts(registry: str) -> tuple[str, ...]:
+    try:
+        return Upstream.from_host(registry).hosts
+    except UnsupportedUpstream:
+        return (registry,)
+
+
 def _first_host(registry: str) -> str:
     """The host that stands for a registry of several: ``registry.k8s.io`` for ``k8s.gcr.io``."""
-    try:
-        return Upstream.from_host(registry).host
-    except UnsupportedUpstream:
-        return registry
+    return _hosts(registry)[0]
 
 
 def _glob(text: str, anything: str) -> str:

@@ -30,6 +30,19 @@ _DIGEST_ONLY = re.compile(_DIGEST, re.ASCII)
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}", re.ASCII)
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
 _LONGEST_PATH = 255
+_DIGESTS = "|".join(f"{algorithm}:[a-f0-9]{{{length}}}" for algorithm, length in _HEX_LENGTH.items())
+
+LEGAL_TAGGED = f"^[^/]+/{_PATH}(?::{_TAG})?$"
+"""What follows the registry of a canonical reference, for readers of RE2 that cannot call :meth:`ImageReference.parse`."""
+LEGAL = f"^[^/]+/{_PATH}(?::{_TAG})?(?:@(?:{_DIGESTS}))?$"
+"""The same, where there may be a digest."""
+LEGAL_LENGTH = f"^[^/]+/[^:@]{{1,{_LONGEST_PATH}}}(?:[:@]|$)"
+"""How long its repository may be. A reference of at most :data:`SURELY_SHORT` characters need not be asked."""
+SURELY_SHORT = _LONGEST_PATH
+IMAGE_ID = f"^{_IDENTIFIER.pattern}(?:[:@]|$)"
+"""An image id, where a name without registry stands."""
+LONGEST_REFERENCE = 1_024
+"""No legal reference to an upstream registry is longer: a host of 253, a path of 255, a tag of 128, a digest of 135."""
 
 
 class InvalidImageReference(UserError):
