@@ -1,4 +1,4 @@
-"""What cdk-nag's AwsSolutions rules find in these stacks, and why it is meant to be so."""
+"""Acknowledgements of findings of cdk-nag's AwsSolutions rules, with reasons."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def warn_of_new_region(scope: IConstruct, region: str) -> None:
 
 
 def claim_singleton(scope: Construct, id: str, kind: str) -> None:
-    """Say that a construct is the only one of its kind in its account and Region.
+    """Claim to be the only construct of a kind in an account and Region.
 
     :raises UserError: when another construct of the app is that already; the message names it.
     """
@@ -85,7 +85,7 @@ def claim_singleton(scope: Construct, id: str, kind: str) -> None:
 
 
 def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: bool) -> None:
-    """Say that a construct stands for a repository prefix in its account and Region.
+    """Claim a repository prefix in an account and Region for a construct.
 
     :param nested: whether a prefix may lie below another one, the longest being the one that counts.
     :raises UserError: when another construct of the app stands for the same or an overlapping prefix.
@@ -103,7 +103,7 @@ def claim_prefix(scope: Construct, id: str, kind: str, prefix: str, *, nested: b
 
 
 def claim_file(scope: Construct, id: str, path: str) -> None:
-    """Say that a construct writes a file.
+    """Claim a file for a construct.
 
     :param path: the file.
     :raises UserError: when another construct of the app writes it already; the message names that construct.
@@ -120,7 +120,7 @@ def claim_file(scope: Construct, id: str, path: str) -> None:
 
 
 def count_of(scope: Construct, kind: str) -> int:
-    """How many prefixes of a kind are claimed in the environment of a construct."""
+    """Count the prefixes of a kind that are claimed in the environment of a construct."""
     return len(_taken(scope, kind))
 
 

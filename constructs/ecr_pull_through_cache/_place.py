@@ -1,4 +1,4 @@
-"""Where a construct is: its path, stack, account and Region, asked once.
+"""The place of a construct: its path, stack, account and Region, requested from aws-cdk-lib once.
 
 aws-cdk-lib runs in a Node process, and each question to it is a round trip. Without this memo most round trips of a
 synthesis would ask for what is known already.
@@ -19,7 +19,7 @@ Claims = dict[tuple[str, str], dict[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a construct is. None of it changes once there is a construct.
+    """The place of a construct. It does not change after the construct is created.
 
     :param path: path of the construct.
     :param stack: path of its stack, or the stack's name.
@@ -57,7 +57,7 @@ def stack_of(scope: IConstruct) -> Stack:
 
 
 def place_of(scope: IConstruct) -> Place:
-    """Where a construct is."""
+    """Return the place of a construct."""
     place = _places.get(scope)
     if place is None:
         place = _places[scope] = _ask(scope)

@@ -84,7 +84,7 @@ def _where(cls: type, given: tuple[Any, ...], props: Mapping[str, Any]) -> str:
 
 
 def _misfit(signature: inspect.Signature, props: Mapping[str, Any], error: TypeError) -> str:
-    """What is wrong with a call that does not fit the constructor's signature."""
+    """Explain why a call does not fit the constructor's signature."""
     known = [name for name in signature.parameters if name != "self"]
     unknown = next((name for name in props if name not in known), None)
     if unknown is None:

@@ -1,4 +1,4 @@
-"""The base of every error that a user can mend, and the hint at the nearest allowed value."""
+"""The base of every error that a user can fix, and the hint at the nearest allowed value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def did_you_mean(given: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> 
 
     :param given: the value given.
     :param allowed: the values allowed.
-    :param cutoff: likeness from which on a value is near, from 0 to 1. Default: 0.6.
+    :param cutoff: minimum similarity of a value that is named, from 0 to 1. Default: 0.6.
     """
     near = difflib.get_close_matches(given, list(allowed), n=1, cutoff=cutoff)
     return f" (did you mean {near[0]!r}?)" if near else ""

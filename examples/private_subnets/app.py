@@ -1,4 +1,4 @@
-"""Private subnets without a way out: endpoints, nodes that import nothing, and images that are brought before."""
+"""Private subnets without internet access: endpoints, nodes that do not import, and a warmer that imports the images first."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2

@@ -4,6 +4,7 @@ A summary line begins with a verb or names the thing. Words are those of AWS and
 overwrite, existing, emulator, threshold. A default is written as ``Default: …``.
 """
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ecr_pull_through_cache.configuration.schema import json_schema
 from tests.docs.blocks import pages
 from tests.support import ROOT
 
+PACKAGE = ROOT / "constructs/ecr_pull_through_cache"
 TURNS = {
     r"\bsomebody\b": "name the role: another owner, a user, a workload",
     r"\bnobody's\b": "say whose it is not, or that there is none",
@@ -96,6 +98,27 @@ def test_descriptions_of_keys_use_none_of_these_turns():
     assert len(texts) > 60
     assert [(text, turns) for text in texts if (turns := found(text))] == []
     assert [text for text in texts if SUMMARY.match(text)] == []
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Docstrings of modules, classes and functions, by their place."""
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "stacks").glob("*.py"), *(ROOT / "tools").glob("docs/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and (text := ast.get_docstring(node)):
+                yield f"{path.relative_to(ROOT)}: {getattr(node, 'name', 'module')}", text
+
+
+def test_docstrings_use_none_of_these_turns():
+    texts = dict(docstrings())
+    assert len(texts) > 900
+    about_addresses = {
+        place: text.replace("on the loopback", "") for place, text in texts.items() if "/operations/" in place
+    }
+    assert {place: turns for place, text in (texts | about_addresses).items() if (turns := found(text))} == {}
+
+
+def test_summaries_of_docstrings_begin_with_a_verb_or_name_the_thing():
+    assert {place: text.splitlines()[0] for place, text in docstrings() if SUMMARY.match(text)} == {}
 
 
 RECOGNISED = [

@@ -214,7 +214,7 @@ def with_template(**changed):
 
 CASES = {
     "a rule that is not there": ({"rules": (HUB,)}, "rule k8s", "is not there; deploy the stack of its registry"),
-    "a rule nobody wrote down": ({"rules": (HUB, K8S, rule("quay", "quay.io"))}, "rule quay", "is there and not in the configuration"),
+    "a rule nobody wrote down": ({"rules": (HUB, K8S, rule("quay", "quay.io"))}, "rule quay", "exists and is not in the configuration"),
     "another upstream": ({"rules": (HUB, rule("k8s", "quay.io", customRoleArn=ROLE))}, "rule k8s", "caches quay.io and should cache registry.k8s.io"),
     "a part of the upstream": (
         {"rules": (HUB, rule("k8s", "registry.k8s.io", upstreamRepositoryPrefix="coredns", customRoleArn=ROLE))},
@@ -273,7 +273,7 @@ CASES = {
     "replication of a part": ({"filters": ("k8s/",)}, "replication to 111122223333/us-east-1", "leaves out docker-hub"),
     "replication to somewhere else too": (
         {"destinations": ({"region": "us-east-1", "registryId": "111122223333"}, {"region": "us-west-2", "registryId": "111122223333"})},
-        "replication to 111122223333/us-west-2", "is there and not in the configuration",
+        "replication to 111122223333/us-west-2", "exists and is not in the configuration",
     ),
     "another scanner": ({"scanning": {**EVERYTHING, "scanType": "ENHANCED"}}, "scanning", "is ENHANCED and should be BASIC"),
     "a scanner that looks at nothing": ({"scanning": {"scanType": "BASIC", "rules": []}}, "scanning", "does not scan every repository"),

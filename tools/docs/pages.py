@@ -123,7 +123,7 @@ def _below(key: str, value: Mapping[str, Any]) -> str:
 
 
 def _entries(value: Mapping[str, Any]) -> Any:
-    """What the values of a mapping with free keys are, ``None`` for anything else."""
+    """Return the schema of the values of a mapping with free keys, ``None`` for anything else."""
     value = _variant(value)
     patterned = value.get("patternProperties")
     if patterned:
@@ -389,7 +389,7 @@ _ON = {
 
 
 def iam() -> str:
-    """What each verb may do, from the one place where the package says so."""
+    """The permissions of each command, from the module that defines them."""
     from ecr_pull_through_cache.operations import least_privilege
 
     parts = [

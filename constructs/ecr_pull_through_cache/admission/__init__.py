@@ -50,7 +50,7 @@ def render_policy(
     :param mapping: what images become. One without rules, or of a registry of replicas, makes a policy of nothing.
     :param form: the kind of policy.
     :param settings: how it behaves.
-    :param audit: the twin that reports which Pods would change, and changes nothing.
+    :param audit: whether to render the report-only variant, which lists the Pods that would change.
     :returns: documents to be applied together.
     """
     return _RENDERERS[form][audit](mapping, settings or PolicySettings())

@@ -22,7 +22,7 @@ _HAS_REGISTRY = "^(localhost|[^/]*[.:A-Z][^/]*)/"
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Where a Pod names images.
+    """The fields of a Pod that name images.
 
     :param path: field of the Pod's spec that holds the list.
     :param item_type: CEL's type of an item of the list.

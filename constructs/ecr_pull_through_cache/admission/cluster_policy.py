@@ -32,7 +32,7 @@ def cluster_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dict
 
 
 def cluster_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:
-    """The twins that report which Pods would change, and change nothing.
+    """The report-only variants, which list the Pods that would change.
 
     They are two: the one about Pods also reports those that run already, and Kyverno refuses that for a subresource.
 

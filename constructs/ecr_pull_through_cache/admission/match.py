@@ -74,7 +74,7 @@ def rules(*, applied_again: bool) -> list[dict[str, Any]]:
 
 
 def conditions_of_webhook(settings: PolicySettings) -> list[dict[str, str]]:
-    """What the selectors of a ``ClusterPolicy`` say, for its webhook.
+    """The selectors of a ``ClusterPolicy`` for its webhook.
 
     Kyverno keeps those selectors to itself: in an outage with ``Fail`` they would not exempt anything. The API server
     knows neither labels of namespaces nor, therefore, a namespace that has opted out.

@@ -53,7 +53,7 @@ def mutating_admission_policy(
 
 
 def mutating_admission_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:
-    """The twin that reports which Pods would change: a ``ValidatingAdmissionPolicy`` that audits and warns.
+    """The report-only variant, which lists the Pods that would change: a ``ValidatingAdmissionPolicy`` that audits and warns.
 
     :param mapping: what images become.
     :param settings: how the policy behaves.

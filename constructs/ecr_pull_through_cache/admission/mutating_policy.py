@@ -1,4 +1,4 @@
-"""Kyverno's ``MutatingPolicy``, and its twin that reports instead of changing.
+"""Kyverno's ``MutatingPolicy``, and its report-only variant.
 
 ``policies.kyverno.io/v1`` is served by Kyverno 1.17 and newer.
 https://kyverno.io/docs/policy-types/mutating-policy/
@@ -43,7 +43,7 @@ def mutating_policy(mapping: CacheMapping, settings: PolicySettings) -> list[dic
 
 
 def mutating_policy_audit(mapping: CacheMapping, settings: PolicySettings) -> list[dict[str, Any]]:
-    """The twin that reports which Pods would change, and changes nothing: a ``ValidatingPolicy`` that audits.
+    """The report-only variant, which lists the Pods that would change: a ``ValidatingPolicy`` that audits.
 
     :param mapping: what images become.
     :param settings: how the policy behaves.

@@ -21,7 +21,7 @@ REFUSE_LABEL = "ecr-pull-through-cache/refuse"
 
 @dataclass(frozen=True, kw_only=True)
 class RefusalSettings:
-    """How a policy that refuses images behaves.
+    """The behavior of a policy that refuses images.
 
     :param name: name of the policy, at most 63 characters.
     :param failure_policy: what happens to Pods while the policy cannot be asked, or fails. Default: ``FAIL``, since
@@ -157,7 +157,7 @@ def refuse_by_admission_policy(mapping: CacheMapping, settings: RefusalSettings,
 
 
 def _spec(mapping: CacheMapping, settings: RefusalSettings, audit: bool) -> dict[str, Any]:
-    """What the two forms in CEL have in common."""
+    """The common parts of the two forms in CEL."""
     namespaces = [_not_opted_out()]
     if settings.excluded_namespaces:
         names = sorted(set(settings.excluded_namespaces))

@@ -1,4 +1,4 @@
-"""What a rewrite policy is told besides the mapping."""
+"""The settings of a rewrite policy besides the mapping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FailurePolicy(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
-    """How a rewrite policy behaves.
+    """The behavior of a rewrite policy.
 
     :param name: name of the policy, at most 63 characters.
     :param failure_policy: what happens to pods while the policy cannot be asked.

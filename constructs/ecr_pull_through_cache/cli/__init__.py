@@ -61,7 +61,7 @@ def _run() -> int:
 
 
 def _said(error: Exception) -> int:
-    """Say what went wrong, in one sentence.
+    """Print an error as one sentence.
 
     :returns: the exit code.
     """

@@ -1,4 +1,4 @@
-"""What ``inventory`` is given, recognised by itself: a cluster, Pods, manifests, charts, templates, ``cdk.out``."""
+"""The sources of ``inventory``, whose kind is detected: a cluster, Pods, manifests, charts, templates, ``cdk.out``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOGGED = re.compile(r"[IWEF]\d{4} ")
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """How kubectl finds a cluster.
+    """The options with which kubectl finds a cluster.
 
     :param context: context of the kubeconfig.
     :param kubeconfig: the kubeconfig.
@@ -83,7 +83,7 @@ def _of_path(path: Path, values: Sequence[Path]) -> Iterator[Use | Left]:
 
 
 def _of_folder(folder: Path, values: Sequence[Path]) -> Iterator[Use | Left]:
-    """Whatever is known in a folder: one file or chart that cannot be read does not hide the others."""
+    """Find the images of a folder. A file or chart that cannot be read does not hide the others."""
     from ..manifests.finding import Left
 
     for path in sorted(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""What the command line itself refuses, as one sentence, and the list of commands in groups."""
+"""Errors of the parser as one sentence, and the list of commands in groups."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Commands(TyperGroup):
 
 
 def sentence(error: Exception) -> str:
-    """Say what the parser refuses: what was given, what is allowed, what to do.
+    """Explain an error of the parser: what was given, what is allowed, what to do.
 
     :param error: an error of the parser.
     """

@@ -148,7 +148,7 @@ def init(
 
 @dataclass(kw_only=True)
 class _Answers:
-    """What was given so far, as it was written. A list that is ``None`` was not asked for yet."""
+    """The answers so far, as they were typed. A list that is ``None`` was not asked for yet."""
 
     accounts: list[str]
     region: str | None

@@ -119,7 +119,7 @@ def purge(
             work.say(str(plan.environment), f"rule {prefix}", "deleted" if yes else "would be deleted")
             if yes:
                 purger(plan.environment).delete_rule(prefix)
-                # What somebody pulled in the meantime has been imported again; without the rule it is the last time.
+                # A pull in the meantime has imported its image again. Without the rule no further one does.
                 left = len(everywhere(places, partial(empty, again=True))) + work.counts["failed"]
     if left:
         complain(f"{left} are left; run this again with --created-after {work.created.isoformat()}")
@@ -130,7 +130,7 @@ def purge(
 
 @dataclass(frozen=True, kw_only=True)
 class _Purge:
-    """What is to be deleted, and what became of it."""
+    """The repositories to delete, and the count of outcomes."""
 
     prefix: str
     created: datetime
@@ -206,7 +206,7 @@ def _time(text: str) -> datetime:
 
 
 def _used(files: list[Path]) -> dict[tuple[str, str], str]:
-    """Who uses a repository, by account and Region and its name: each registry has several hosts."""
+    """Map repositories to a workload that uses them, by account and Region and name: each registry has several hosts."""
     from ..images import EcrHost, ImageReference, InvalidImageReference
 
     users: dict[tuple[str, str], str] = {}
@@ -216,7 +216,7 @@ def _used(files: list[Path]) -> dict[tuple[str, str], str]:
             if not isinstance(entries, list):
                 raise ValueError("an inventory is a list")
             for entry in entries:
-                where = next(iter(entry.get("where") or ()), "somebody")
+                where = next(iter(entry.get("where") or ()), "a workload")
                 for image in filter(None, (entry["image"], entry.get("cached"))):
                     # What is not a reference at all is not pulled from here either.
                     with suppress(InvalidImageReference):

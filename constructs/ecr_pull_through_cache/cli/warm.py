@@ -138,7 +138,7 @@ def warm(
 
 
 def _destinations(config: Path | None, cluster: str | None, registry: str | None) -> list[tuple[str, str]] | None:
-    """Where the configuration's registry replicates to; the registry itself knows where there is no configuration."""
+    """Return the destinations in the configuration; ``None`` to request them from the registry."""
     if config is None:
         return None
     from ..configuration import ClusterPlan
@@ -149,7 +149,7 @@ def _destinations(config: Path | None, cluster: str | None, registry: str | None
 
 
 class _Replication:
-    """That replicas are waited for, and where: what the registry itself says if nothing is given."""
+    """The destinations whose replicas are waited for. Default: those of the deployed replication configuration."""
 
     def __init__(self, destinations: Sequence[tuple[str, str]] | None) -> None:
         self._destinations = destinations
@@ -299,7 +299,7 @@ def _lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _count(images: Sequence[str]) -> int | None:
-    """How many there are, where that can be known before the work is done: a pipe is read once."""
+    """Count the images, if that is possible beforehand: a pipe can be read only once."""
     pipes = [given for given in images if given == "-" or (given.startswith("@") and not Path(given[1:]).is_file())]
     return None if pipes else sum(1 for _ in _read(images))
 

@@ -1,1 +1,1 @@
-"""What makes a cluster use the cache: permissions of nodes, endpoints, rewriting at admission, the aspect for CDK apps."""
+"""Constructs that make a cluster use the cache: node permissions, endpoints, admission policies, the aspect for CDK apps."""

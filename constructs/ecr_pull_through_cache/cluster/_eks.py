@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 
 def is_v2(cluster: eks.ICluster | eks_v2.ICluster) -> TypeIs[eks_v2.ICluster]:
-    """Whether a cluster is one of ``aws_eks_v2``, where nothing is told of the role that kubectl takes."""
+    """Whether a cluster is one of ``aws_eks_v2``, which does not expose the role of kubectl."""
     return not hasattr(cluster, "kubectl_role")

@@ -39,7 +39,7 @@ class ImageRewritePolicy(Construct):
     :param settings: how the policy behaves. Default: see :class:`PolicySettings`.
     :param cluster: cluster of ``aws_eks`` or ``aws_eks_v2``, of this app or imported with its ``kubectl_provider``. Default:
         the policy is written into a file.
-    :param audit: the twin that reports which Pods would change, and changes nothing. Default: no.
+    :param audit: whether to render the report-only variant, which lists the Pods that would change. Default: no.
     :raises UserError: when a file would have to hold tokens, or another policy writes the same file.
     """
 

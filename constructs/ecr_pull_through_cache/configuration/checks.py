@@ -1,4 +1,4 @@
-"""What one key of a configuration says about another one."""
+"""Checks that compare several keys of a configuration."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Names:
         return EcrRegistry(account=account, region=region) if account and region else None
 
     def problems(self, place: Place, of: Registry | Cluster) -> Iterator[Problem]:
-        """What is wrong with the account and Region of something."""
+        """Find mistakes in an account and a Region."""
         yield from self.account_problems((*place, "account"), of.account)
         if self.region(of.region) is None and not self._is_left_out("regions", of.region):
             allowed = [*self._regions, *REGIONS]
@@ -76,7 +76,7 @@ class Names:
             )
 
     def account_problems(self, place: Place, given: str) -> Iterator[Problem]:
-        """What is wrong with an account."""
+        """Find mistakes in an account."""
         if self.account(given) is None and not self._is_left_out("accounts", given):
             listed = f" ({', '.join(sorted(self._accounts))})" if self._accounts else ""
             yield Problem(

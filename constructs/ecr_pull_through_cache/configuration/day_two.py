@@ -1,4 +1,4 @@
-"""What a registry's keys for day two say of its other ones, and the list of images that a file holds."""
+"""Checks of a registry's operations keys against its other keys, and the list of images in a file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_list(path: Path) -> tuple[str, ...]:
 
 
 def check_day_two(document: Document, folder: Path) -> Iterator[Problem]:
-    """What is wrong between the keys for day two and the others.
+    """Find contradictions between the operations keys and the other keys.
 
     :param document: the configuration.
     :param folder: where files are that it names.

@@ -144,7 +144,7 @@ _NOT_ALLOWED = "not-in-the-allow-list"
 
 
 def _permissions(registry: RegistryPlan, *, imports: bool) -> tuple[tuple[Permission, ...], tuple[Permission, ...]]:
-    """What roles may do, and what they may not, each on a repository of every kind that their policy tells apart."""
+    """Expected permissions of roles, on one repository of each kind that their policy distinguishes."""
     here = registry.environment
     under = tuple(here.arn_for_repositories(prefix, name=_ANY) for prefix in registry.prefixes)
     pull = (

@@ -24,7 +24,7 @@ def merged_template(document: Document, registry: Registry, rule: UpstreamRule |
 
 
 def merged_rewrite(document: Document, cluster: Cluster) -> Rewrite | None:
-    """How images of a cluster are rewritten, ``None`` if not at all: tasks of ECS pass no admission.
+    """Return the admission policy of a cluster; ``None`` if there is none: tasks of ECS pass no admission.
 
     :param document: the configuration with its defaults.
     :param cluster: the cluster.

@@ -67,7 +67,7 @@ def _touches(place: Place, out: Place) -> bool:
 
 
 def _outermost(place: Place, message: str, data: Any) -> Place:
-    """What to leave out for a mistake: the value; what lacks a key; a whole list, since its items have their numbers."""
+    """Return the part to leave out for a mistake: a value, the mapping that lacks a key, or a whole list."""
     if message == _MISSING:
         place = place[:-1]
     at = data

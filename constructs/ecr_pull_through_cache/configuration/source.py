@@ -50,7 +50,7 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """Where files that the document names are."""
+        """The folder of the files that the document names."""
         return Path(self.name).parent
 
     @classmethod

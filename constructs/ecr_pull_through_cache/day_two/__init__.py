@@ -1,1 +1,1 @@
-"""What keeps a deployed cache in order: warming, backfill, dashboard, removal."""
+"""Constructs that operate a deployed cache: warmer, backfill, dashboard, removal."""

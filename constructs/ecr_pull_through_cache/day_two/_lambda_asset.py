@@ -1,4 +1,4 @@
-"""What of this package runs in Lambda, as an asset: staged file by file, without Docker and without pip."""
+"""The Lambda asset: the parts of this package that run in Lambda, staged file by file, without Docker and pip."""
 
 from __future__ import annotations
 

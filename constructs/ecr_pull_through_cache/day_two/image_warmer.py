@@ -224,13 +224,13 @@ class ImageWarmer(Construct):
 
     @property
     def list_uri(self) -> str:
-        """Where the list is, as ``s3://BUCKET/KEY``."""
+        """URI of the list, as ``s3://BUCKET/KEY``."""
         bucket, key = self._list
         return f"s3://{bucket}/{key}"
 
     @property
     def reports_uri(self) -> str:
-        """Where reports are, as ``s3://BUCKET/PREFIX``."""
+        """URI of the reports, as ``s3://BUCKET/PREFIX``."""
         return f"s3://{self.bucket.bucket_name}/{REPORTS}"
 
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
@@ -300,7 +300,7 @@ class ImageWarmer(Construct):
         return self.state_machine.metric_failed(**options)
 
     def _grant_key(self, grant: iam.Grant, grantee: iam.IGrantable, *allowed: str) -> iam.Grant:
-        """Where the bucket knows its key, its own grant covers the key already."""
+        """Grant the use of a key that the bucket does not know; otherwise the bucket's own grant covers it."""
         if self.encryption_key is None or self.bucket.encryption_key is not None:
             return grant
         return grant.combine(self.encryption_key.grant(grantee, *allowed))

@@ -163,7 +163,7 @@ def _check_replaceable(scope: Construct, id: str, replace: Sequence[str]) -> Non
 
 @jsii.implements(cdk.IStringProducer)
 class _Fingerprint:
-    """What the templates say, in a few characters, when they say it for the last time."""
+    """A short digest of the templates, computed when their settings are final."""
 
     def __init__(self, templates: Sequence[RepositoryCreationTemplate]) -> None:
         self._templates = sorted(templates, key=lambda template: template.prefix)

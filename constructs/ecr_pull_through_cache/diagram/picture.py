@@ -1,4 +1,4 @@
-"""What there is to be seen in a configuration, before it becomes Mermaid or SVG."""
+"""The contents of a diagram, independent of Mermaid and SVG."""
 
 from __future__ import annotations
 

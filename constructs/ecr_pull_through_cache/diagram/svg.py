@@ -106,7 +106,7 @@ class _Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedRow:
-    """Where the parts of a row are.
+    """The positions of the parts of a row.
 
     :param row: the row.
     :param registry: box of the registry.
@@ -152,7 +152,7 @@ def svg(configuration: Configuration) -> str:
 
 
 def place(found: tuple[Row, ...]) -> tuple[PlacedRow, ...]:
-    """Where everything is; no two boxes lie over each other."""
+    """The positions of all boxes, which do not overlap."""
     lanes = [row.name for row in found if row.replicates_to]
     columns = _columns(found, len(lanes))
     top: float = _MARGIN + _HEADING

@@ -1,1 +1,1 @@
-"""What Amazon ECR itself says, as data and pure functions. It imports neither aws-cdk-lib nor boto3 nor pydantic."""
+"""Rules of Amazon ECR, as data and pure functions, without aws-cdk-lib, boto3 and pydantic."""

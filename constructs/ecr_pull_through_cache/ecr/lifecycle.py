@@ -28,14 +28,14 @@ class TagSelection(Enum):
 
 
 class StorageClass(Enum):
-    """Where an image is stored. An archived image cannot be pulled until it is restored."""
+    """The storage class of an image. An archived image cannot be pulled until it is restored."""
 
     STANDARD = "standard"
     ARCHIVE = "archive"
 
 
 class CountType(Enum):
-    """What a lifecycle rule counts."""
+    """The quantity that a lifecycle rule counts."""
 
     IMAGE_COUNT_MORE_THAN = "imageCountMoreThan"
     """Every image beyond the newest ones."""
@@ -48,7 +48,7 @@ class CountType(Enum):
 
 
 class LifecycleAction(Enum):
-    """What happens to the images that a lifecycle rule selects."""
+    """The action on the images that a lifecycle rule selects."""
 
     EXPIRE = "expire"
     """ECR deletes them."""
@@ -58,7 +58,7 @@ class LifecycleAction(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """What ECR accepts beside one count type.
+    """The combinations that ECR accepts for a count type.
 
     :param storage_class: the only storage class; ECR takes ``STANDARD`` where a rule names none.
     :param actions: the actions.

@@ -40,7 +40,7 @@ WITHOUT_SIGNING = (
 
 
 class Severity(Enum):
-    """What happens where a rule is broken."""
+    """The outcome of breaking a rule."""
 
     ERROR = "error"
     """Nothing is synthesised: AWS would refuse it, or nothing could be pulled."""
@@ -49,7 +49,7 @@ class Severity(Enum):
 
 
 class Where(Enum):
-    """Where a rule is enforced."""
+    """The place where a rule is enforced."""
 
     CONFIGURATION = "configuration"
     """When a configuration file is read, by every command."""

@@ -239,7 +239,7 @@ def _denied(registry: EcrRegistry, caches: Sequence[Importable]) -> list[Stateme
 
 
 def template_role(registry: EcrRegistry, prefix: str, *, key: str | None = None) -> list[Statement]:
-    """What the custom role of a repository creation template may do.
+    """Statements for the custom role of a repository creation template.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates-iam.html
 
@@ -258,7 +258,7 @@ def template_role(registry: EcrRegistry, prefix: str, *, key: str | None = None)
 
 
 def upstream_role(registry: EcrRegistry, prefix: str, upstream: EcrRegistry, upstream_prefix: str) -> list[Statement]:
-    """What the custom role of a rule may do whose upstream is a private ECR registry of another account.
+    """Statements for the custom role of a rule whose upstream is a private ECR registry of another account.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-private.html
 
@@ -285,7 +285,7 @@ def upstream_role(registry: EcrRegistry, prefix: str, upstream: EcrRegistry, ups
 
 
 def upstream_grant(upstream: EcrRegistry, accounts: Iterable[str], prefixes: Iterable[str]) -> list[Statement]:
-    """What the registry policy of a private ECR upstream must allow the accounts that cache it.
+    """Statements that the registry policy of a private ECR upstream needs for the accounts that cache it.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-private.html
 

@@ -80,7 +80,7 @@ REPLICATION = "REPLICATION"
 
 
 def cautions(*, mutability: str, lifecycle: LifecyclePolicy | None, created_by: Collection[str]) -> Mapping[str, str]:
-    """Say what happens to images under settings that ECR accepts and that break a cache or replicas.
+    """Find settings that ECR accepts and that break a cache or replicas.
 
     :param mutability: ``MUTABLE``, ``IMMUTABLE`` or one of the two ``…_WITH_EXCLUSION``.
     :param lifecycle: the lifecycle policy, if any.

@@ -1,1 +1,1 @@
-"""What runs in Lambda: thin, over ``operations``. Nothing in here needs more than Lambda's Python runtime has."""
+"""Lambda handlers: a thin layer over ``operations``. They need nothing beyond Lambda's Python runtime."""

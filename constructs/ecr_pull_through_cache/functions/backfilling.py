@@ -43,7 +43,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
 
 
 def _steps(backfiller: Backfiller, prefixes: tuple[str, ...], until: float) -> Iterator[tuple[str, str]]:
-    """What became of each setting."""
+    """The outcomes of the settings."""
 
     def apply(step: Change | Left | Failed) -> tuple[str, str]:
         if time.monotonic() > until:

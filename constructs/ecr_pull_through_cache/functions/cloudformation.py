@@ -21,19 +21,19 @@ _RETRIES = urllib3.Retry(5, backoff_factor=1, allowed_methods=None, status_force
 class Unfinished(Exception):
     """Time is over and something is left to do.
 
-    It is raised out of a handler that CloudFormation invoked: asynchronous invocations that fail are repeated by Lambda with
-    the same event, twice, and each goes on where the last one stopped.
+    It is raised out of a handler that CloudFormation invoked: Lambda retries a failed asynchronous invocation twice with
+    the same event, and each run continues where the last one stopped.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """
 
 
 def answer(event: Mapping[str, Any], *, failed: str | None = None) -> None:
-    """Tell CloudFormation that a custom resource is done with.
+    """Answer the request of a custom resource.
 
-    :param event: its request; one without a ``ResponseURL`` is nobody's who waits.
+    :param event: the request. Without a ``ResponseURL`` it is not a custom resource request, and nothing is sent.
     :param failed: why it failed, if it did.
-    :raises urllib3.exceptions.HTTPError: when S3, where CloudFormation looks for the answer, takes it not even after repetitions.
+    :raises urllib3.exceptions.HTTPError: when S3 does not accept the answer, even after retries.
     """
     url = event.get("ResponseURL")
     if not url:

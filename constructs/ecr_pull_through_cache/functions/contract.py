@@ -1,4 +1,4 @@
-"""What constructs and functions know of each other. The constructs import this and load no boto3 by it."""
+"""Names that constructs and functions share. Importing it does not load boto3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMESPACE = "EcrPullThroughCache"
 PREFIXES = "PREFIXES"
 """Environment variable with repository prefixes, as a JSON array."""
 REPLACE = "REPLACE"
-"""Environment variable with the settings to change also where somebody made them otherwise, as a JSON array."""
+"""Environment variable with the settings to overwrite even where they were customized, as a JSON array."""
 PER_BATCH = 20
 """How many images a function imports at once; a batch has so many."""
 SETTINGS = "WARMING"
@@ -34,7 +34,7 @@ def settings(
     rounds: int = 6,
     registry_url: str | None = None,
 ) -> dict[str, Any]:
-    """What a function is told, ready for JSON.
+    """Return the settings of a function, ready for JSON.
 
     :param mapping: registry and upstreams.
     :param platforms: platforms to import; all of them if left out.

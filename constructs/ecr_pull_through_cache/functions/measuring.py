@@ -1,4 +1,4 @@
-"""What a cache holds, and how much of its quotas is used: no metric of AWS says either.
+"""Metrics of the contents of a cache and its use of quotas, for which AWS has none.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
 """
@@ -25,7 +25,7 @@ _GONE = {"RepositoryNotFoundException"}
 
 @dataclass(frozen=True)
 class Held:
-    """What one repository holds.
+    """The contents of one repository.
 
     :param images: number of its images.
     :param size: bytes of them, layers that images share counted for each.

@@ -1,4 +1,4 @@
-"""What rules cached, removed when their stack goes."""
+"""Deletes the cached images of rules when their stack is deleted."""
 
 from __future__ import annotations
 

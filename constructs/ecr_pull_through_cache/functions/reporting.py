@@ -1,4 +1,4 @@
-"""What became of a run: the results of a Step Functions Distributed Map, read together into one report and counted.
+"""The report of a run: the results of a Step Functions Distributed Map, joined and counted.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 """
@@ -75,7 +75,7 @@ class _Sized:
 
 
 def read(s3: Any, details: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
-    """What became of each image, sorted by its name.
+    """The outcomes of the images, sorted by name.
 
     :param s3: client of S3.
     :param details: ``Bucket`` and ``Key`` of the manifest of a map run.
@@ -87,7 +87,7 @@ def read(s3: Any, details: Mapping[str, str]) -> dict[str, list[dict[str, str]]]
 
 
 def outcomes(s3: Any, details: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What became of each image: ``done`` or ``failed``, and the image with its digest or reason.
+    """The outcome of each image: ``done`` or ``failed``, and the image with its digest or reason.
 
     :param s3: client of S3.
     :param details: ``Bucket`` and ``Key`` of the manifest of a map run.
@@ -102,7 +102,7 @@ def outcomes(s3: Any, details: Mapping[str, str]) -> Iterator[tuple[str, dict[st
 
 
 def _outcome(batch: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What became of the images of one batch. What its function did not say is not lost."""
+    """The outcomes of the images of one batch, including those that its function did not report."""
     try:
         output = json.loads(batch.get("Output") or "null")
     except ValueError:

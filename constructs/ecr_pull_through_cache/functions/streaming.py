@@ -16,7 +16,7 @@ _BETWEEN = " \t\r\n,"
 
 
 class Readable(Protocol):
-    """What can be read piece by piece."""
+    """A source that can be read piece by piece."""
 
     def read(self, size: int, /) -> bytes:
         """At most so many bytes; none at the end."""
@@ -39,7 +39,7 @@ def entries(body: Readable, *, name: str) -> Iterator[Any]:
 
 
 class _Text:
-    """What has been read and not been used yet."""
+    """The data that was read and not used yet."""
 
     def __init__(self, body: Readable) -> None:
         self._body = body

@@ -160,7 +160,7 @@ def is_new_region(region: str) -> bool:
 
 
 def new_region(region: str) -> str:
-    """Say that a Region is taken for one that AWS opened after this package was made."""
+    """Explain that a Region is taken for one that AWS opened after this version."""
     meant = did_you_mean(region, REGIONS)
     return f"this package does not know the Region {region!r}{meant}; it is taken for a new one that has Amazon ECR"
 

@@ -100,7 +100,7 @@ class Substitution:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one reference.
+    """The decision on one reference.
 
     :param original: the reference as given.
     :param image: the reference to use; the one given when it is left alone.
@@ -196,7 +196,7 @@ class CacheMapping:
         return Upstream.DOCKER_HUB.hosts
 
     def decide(self, image: str) -> Decision:
-        """What becomes of a reference, and why.
+        """Decide on a reference, with the reason.
 
         :param image: a reference as it stands in a Pod.
         :raises InvalidImageReference: when it is not a legal reference.

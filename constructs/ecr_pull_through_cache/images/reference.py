@@ -115,7 +115,7 @@ class ImageReference:
 
     @property
     def identifier(self) -> str:
-        """What a registry is asked for: the digest, else the tag, else ``latest``."""
+        """The part that a registry resolves: the digest, or the tag, or ``latest``."""
         return self.digest or self.tag or "latest"
 
     def at(self, *, registry: str, repository: str) -> ImageReference:

@@ -188,7 +188,7 @@ class Upstream:
         return None
 
     def unverified_in(self, region: str | None) -> str | None:
-        """What is not known about pulling this upstream through in a Region, or ``None``.
+        """Explain why it is not verified that ECR pulls this upstream through in a Region; ``None`` if it is.
 
         :param region: the registry's Region, ``None`` or a token where it is not known.
         """

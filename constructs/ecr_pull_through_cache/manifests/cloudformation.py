@@ -1,4 +1,4 @@
-"""Where resources of CloudFormation name images, and what their service does with an image that moves to the cache.
+"""The properties of CloudFormation resources that name images, and the behavior of their services with cached images.
 
 ``inventory`` reads cloud assemblies by this table, and the aspect ``RewriteImages`` rewrites by it.
 """
@@ -40,7 +40,7 @@ _OWN = "aws/codebuild/"
 
 
 class Custody(Enum):
-    """Who provides an image, and what that means for the cache."""
+    """The provider of an image, and its meaning for the cache."""
 
     PULLED = "the service pulls it"
     """It may come from the cache."""

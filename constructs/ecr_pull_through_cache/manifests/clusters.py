@@ -15,7 +15,7 @@ PAUSE = "registry.k8s.io/pause:3.10.1"
 
 
 class ClusterKind(Enum):
-    """What sets the cluster up, or what pulls images in it."""
+    """The installer or the container runtime of a cluster."""
 
     KUBEADM = "kubeadm"
     KOPS = "kops"
@@ -38,7 +38,7 @@ def cluster_config(mapping: CacheMapping, kind: ClusterKind) -> dict[str, str]:
 
 
 def _kubernetes(mapping: CacheMapping) -> str:
-    """Where images of registry.k8s.io are in the cache."""
+    """The cached location of the images of registry.k8s.io."""
     decision = mapping.decide(PAUSE)
     if decision.reason is not Reason.CACHED:
         raise UserError(

@@ -37,7 +37,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What could not be read, or cannot be known yet.
+    """A part that could not be read, or cannot be known yet.
 
     :param where: where it stands.
     :param why: the reason.

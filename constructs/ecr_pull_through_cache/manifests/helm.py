@@ -19,7 +19,7 @@ _REPOSITORIES = ("repository", "name", "image")
 
 @dataclass(frozen=True)
 class Override:
-    """What a chart's values become.
+    """The overrides of a chart's values.
 
     :param values: the override file, as data.
     :param overridden: places of images that it changes, with what they become.

@@ -20,7 +20,7 @@ Becomes = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changes in an entry.
+    """The changes of an entry.
 
     :param start: where the entry's image stands.
     :param given: the image that the entry gave.
@@ -71,7 +71,7 @@ def images_of_texts(listed: Sequence) -> list[tuple[str, Node]]:
 
 
 def changed(text: str, entry: Kustomized, becomes: Becomes, pinned: Collection[str] = ()) -> Change | None:
-    """What changes in an entry so that its images come from the cache.
+    """Find the changes with which the images of an entry come from the cache.
 
     :param text: the text.
     :param entry: the entry.

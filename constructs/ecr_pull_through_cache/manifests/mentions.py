@@ -48,7 +48,7 @@ def known_hosts() -> tuple[str, ...]:
 
 
 def mentions(text: str, hosts: Iterable[str]) -> Iterator[tuple[int, int, str, bool]]:
-    """Begin, end and reference of every mention, and whether it goes on with a wildcard; comments have none.
+    """Begin, end and reference of every mention, and whether it continues with a wildcard; comments have none.
 
     :param text: any text.
     :param hosts: the registries that are looked for.
@@ -111,7 +111,7 @@ class _Comments:
         return 0 <= self._comment < index
 
     def _begin(self, start: int) -> int:
-        """Where the comment of a line begins, or -1: a # behind white space that no quotes enclose."""
+        """Find the comment of a line, or -1: a # after white space, outside of quotes."""
         quote = ""
         line = self._text[start : self._end]
         for match in re.finditer(r"[\"']|(?:^|(?<=[ \t]))#", line):

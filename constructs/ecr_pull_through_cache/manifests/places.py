@@ -1,4 +1,4 @@
-"""Where images stand in manifests."""
+"""The places of images in manifests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 
 class Form(Enum):
-    """How an image stands at a place."""
+    """The form of an image at a place."""
 
     IMAGE = "image"
     """The whole reference."""
@@ -59,7 +59,7 @@ class ImagePlaces:
         return {kind: _by_last(paths) for kind, paths in {**self.in_kind, "": self.anywhere}.items()}
 
     def form_at(self, group: str, kind: str, path: Path) -> Form | None:
-        """What stands at a place, ``None`` where it is no image.
+        """Return the image at a place; ``None`` if there is none.
 
         :param group: API group of the resource, or nothing.
         :param kind: its kind, or nothing.

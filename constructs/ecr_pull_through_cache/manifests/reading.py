@@ -288,7 +288,7 @@ class _Document:
         return Spot(image, ((start, end, Piece.NAME if form is Form.NAME else Piece.WHOLE),))
 
     def _shape(self, node: Node) -> str:
-        """What a file without a kind is, by what only such files have."""
+        """Detect files without a kind by the keys that only such files have."""
         if not isinstance(node, Mapping):
             return ""
         keys = {key for key, _, _ in node.own()}

@@ -23,7 +23,7 @@ from .structure import Lines
 
 
 class Mentions(Enum):
-    """What happens to images that are named elsewhere: in arguments, environment variables and ConfigMaps."""
+    """The treatment of images that are named in arguments, environment variables and ConfigMaps."""
 
     REPORT = "report"
     """They are left, and listed with their place."""
@@ -33,7 +33,7 @@ class Mentions(Enum):
 
 
 class Found(Enum):
-    """How an image was found."""
+    """The way in which an image was found."""
 
     FIELD = "an image that is pulled"
     VALUES = "a value of a chart; without the chart it is not verified"

@@ -11,7 +11,7 @@ from .tree import Mapping, Sequence
 
 
 class Role(Enum):
-    """What an image in a text is there for."""
+    """The purpose of an image in a text."""
 
     FIELD = "field"
     """It is pulled."""
@@ -24,7 +24,7 @@ class Role(Enum):
 
 
 class Piece(Enum):
-    """How much of a reference stands in one place."""
+    """The part of a reference at one place."""
 
     WHOLE = "whole"
     NAME = "name"
@@ -69,11 +69,11 @@ class Spot:
 
     @property
     def start(self) -> int:
-        """Where it begins."""
+        """The beginning."""
         return min(start for start, _, _ in self.pieces)
 
     def edits(self, image: str) -> list[tuple[int, int, str]]:
-        """What changes in the text when another image is put there."""
+        """Find the changes of the text for another image."""
         return [(start, end, piece.of(image)) for start, end, piece in self.pieces]
 
     def moved(self, move: Moves) -> Spot:
@@ -83,7 +83,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Where the lines of a text stand in another one.
+    """The position of a text's lines in another text.
 
     :param lines: index of each line in the text, in ascending order, and in the other one.
     """
@@ -110,7 +110,7 @@ class Kustomized:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read in a text.
+    """The content that was read from a text.
 
     :param spots: images.
     :param kustomized: entries of kustomizations.

@@ -277,7 +277,7 @@ def _part(above: Visit, path: Path, node: Node, owner: Mapping | None, key: Scal
 
 
 def span_of(text: str, node: Scalar) -> tuple[int, int] | None:
-    """Where the content of a scalar stands, quotes, anchor and tag not counted; ``None`` where it is not in one piece.
+    """The position of a scalar's content without quotes, anchor and tag; ``None`` if it is not in one piece.
 
     :param text: the text that the node's places are counted in.
     :param node: the scalar.

@@ -159,6 +159,6 @@ def _is_null(node: Scalar) -> bool:
 
 
 def _own_span(text: str, node: Mapping, value: Scalar) -> tuple[int, int] | None:
-    """Where a value stands, if it is the mapping's own and not merged in or an alias."""
+    """The position of a value, if it is the mapping's own and not merged in or an alias."""
     own = any(one is value and not isinstance(one, Alias) for _, one in node.pairs)
     return span_of(text, value) if own else None

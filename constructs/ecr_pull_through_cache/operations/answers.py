@@ -43,7 +43,7 @@ class NotAws(BotoCoreError):
 
 
 class Answer(dict[str, Any]):
-    """What AWS answers, with everything below it. A member that is missing is an error with a sentence.
+    """An answer of AWS. A missing member is an error with a sentence.
 
     :param call: the permission that the call takes, such as ``ecr:DescribeRepositories``.
     :param members: the members.
@@ -58,7 +58,7 @@ class Answer(dict[str, Any]):
 
 
 def answer(call: str, members: Any) -> Answer:
-    """What botocore gives, as an answer of AWS.
+    """Wrap an answer of botocore.
 
     :param call: the permission that the call takes.
     :param members: what botocore gives.
@@ -145,7 +145,7 @@ def _fits(value: Any, shape: Any) -> bool:
 
 
 class _Throttling:
-    """Says, now and then, that AWS throttles. botocore asks again by itself, ten times, which takes minutes."""
+    """Reports from time to time that AWS throttles. botocore retries ten times, which takes minutes."""
 
     def __init__(self) -> None:
         self._next = 0.0

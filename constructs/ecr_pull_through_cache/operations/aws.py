@@ -197,7 +197,7 @@ def to_aws_error(error: ClientError | BotoCoreError, *, call: str) -> AwsError:
 
 
 def call(client: Any, operation: str, *, absent: Collection[str] = (), **arguments: Any) -> Any:
-    """What AWS answers to a call; ``None`` where it says that there is nothing of that kind.
+    """Return the answer to a call; ``None`` if AWS answers that there is nothing of that kind.
 
     :param client: client of the service.
     :param operation: the client's method, such as ``describe_repositories``.

@@ -23,7 +23,7 @@ from .parallel import THREADS, in_order
 from .policies import canonical, statements_of
 
 REPLACEABLE = ("lifecyclePolicy", "imageTagMutability", "resourceTags")
-"""Settings that stay as somebody made them, unless they are to be replaced."""
+"""Settings that are kept if they were customized, unless they are to be replaced."""
 
 _NONE = frozenset(
     {"RepositoryPolicyNotFoundException", "LifecyclePolicyNotFoundException", "RepositoryNotFoundException"}
@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """A setting that somebody else made otherwise, and that stays.
+    """A customized setting that is kept.
 
     :param repository: name of the repository.
     :param reason: what it is.
@@ -74,7 +74,7 @@ class Backfiller:
     """Brings deployed creation templates to the repositories of one registry.
 
     :param ecr: client of ECR in the registry's account and Region.
-    :param replace: settings of ``REPLACEABLE`` to change also where somebody made them otherwise.
+    :param replace: settings of ``REPLACEABLE`` to overwrite even where they were customized.
     """
 
     def __init__(self, ecr: Any, *, replace: Collection[str] = ()) -> None:
@@ -88,7 +88,7 @@ class Backfiller:
         threads: int = THREADS,
         on_progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Iterator[Change | Left | Failed]:
-        """What would change, repository by repository. Nothing is changed.
+        """Plan the changes, repository by repository. Nothing is changed.
 
         :param prefixes: prefixes of the templates to bring; all of them if left out.
         :param threads: how many repositories are looked at at once.
@@ -103,7 +103,7 @@ class Backfiller:
             yield from of_one
 
     def plan_one(self, name: str) -> list[Change | Left | Failed]:
-        """What would change in one repository: for who is told by an event that it was created.
+        """Plan the changes of one repository, for callers that react to the event of its creation.
 
         :param name: name of the repository.
         :raises AwsError: when templates or the repository cannot be asked for.
@@ -185,7 +185,7 @@ class Backfiller:
         if not wanted or (there, _patterns(repository)) == (wanted, _patterns(template)):
             return
         what = "imageTagMutability"
-        # MUTABLE is what ECR sets by itself; anything else was somebody's choice.
+        # MUTABLE is what ECR sets by itself; anything else was chosen.
         if there not in (None, "MUTABLE") and what not in self._replace:
             yield Left(repository=name, reason=f"has the tag mutability {there}")
             return
@@ -213,7 +213,7 @@ class Backfiller:
             yield Left(repository=name, reason=f"has another value for the tag {tag['Key']}")
 
     def _ask_for(self, operation: str, **arguments: Any) -> Any:
-        """What ECR answers, ``None`` where there is nothing of that kind or the repository is gone."""
+        """Return the answer of ECR; ``None`` if there is no such setting or repository."""
         return call(self._ecr, operation, absent=_NONE, **arguments)
 
 

@@ -1,4 +1,4 @@
-"""What is deployed, against what should be; and the one change that CloudFormation cannot make."""
+"""Compares deployed resources with the expected ones, and makes the change that CloudFormation cannot make."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Finding:
     :param registry: name of the registry, or of the cluster.
     :param subject: what it is about: ``rule docker-hub``.
     :param problem: what is wrong, and what to do.
-    :param credential_arn: the secret to give the rule by the API, where that mends it.
-    :param custom_role_arn: the role to give the rule by the API, where that mends it.
-    :param account_setting: name and value of the account setting to put by the API, where that mends it.
+    :param credential_arn: the secret to give the rule by the API, if that fixes it.
+    :param custom_role_arn: the role to give the rule by the API, if that fixes it.
+    :param account_setting: name and value of the account setting to put by the API, if that fixes it.
     :param notice: whether it is information, and no difference.
     """
 
@@ -59,7 +59,7 @@ class Finding:
 
     @property
     def given(self) -> dict[str, str]:
-        """Arguments of the call that mends it, by ECR's own names; empty where no call does."""
+        """Arguments of the call that fixes it, by ECR's own names; empty if no call does."""
         if self.account_setting is not None:
             name, value = self.account_setting
             return {"name": name, "value": value}
@@ -155,7 +155,7 @@ class Checker:
     ) -> Iterator[Finding]:
         """Repositories from which nothing was pulled for so many days.
 
-        ECR asks an upstream for a tag again only when somebody pulls it, so what nobody pulls is as old as its last pull.
+        ECR requests a tag from upstream again only when it is pulled, so a tag that is not pulled is as old as its last pull.
         Whether the upstream has moved the tag meanwhile, ECR does not say.
 
         :param days: since the last pull, or since the import of what was never pulled.
@@ -187,7 +187,7 @@ class Checker:
                 yield Finding(registry=expected.name, subject=subject, problem=answer)
 
     def _stale(self, repository: Mapping[str, Any], before: datetime) -> str | None:
-        """What is stale about a repository."""
+        """Report a repository without a recent pull."""
         try:
             images = list(self._images(repository["repositoryName"]))
         except ClientError as error:
@@ -223,7 +223,7 @@ class Checker:
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UpdatePullThroughCacheRule.html
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutAccountSetting.html
 
-        :param finding: what to mend.
+        :param finding: the difference to fix.
         :raises AwsError: when ECR refuses.
         """
         if finding.account_setting is not None:
@@ -241,7 +241,7 @@ class Checker:
             finding = partial(Finding, registry=expected.name, subject=f"rule {rule.prefix}")
             yield from self._rule(rule, there.pop(rule.prefix, None), finding)
         for prefix in sorted(there):
-            problem = "is there and not in the configuration; somebody else made it, or it was left"
+            problem = "exists and is not in the configuration; another owner created it, or it is left over"
             yield Finding(registry=expected.name, subject=f"rule {prefix}", problem=problem)
         quota = quotas.RULES
         if used >= _NEARLY * quota.value:
@@ -269,7 +269,7 @@ class Checker:
     def _credential(
         self, rule: ExpectedRule, found: Mapping[str, Any], finding: Callable[..., Finding]
     ) -> Iterator[Finding]:
-        """What is wrong with a rule's secret."""
+        """Find mistakes in a rule's secret."""
         if rule.credentials is None:
             return
         given = rule.credentials
@@ -292,7 +292,7 @@ class Checker:
             yield finding(problem=wrong)
 
     def _secret(self, operation: str, id: str) -> Any:
-        """What Secrets Manager answers, ``None`` where there is nothing."""
+        """Return the answer of Secrets Manager; ``None`` if there is nothing."""
         return call(self._secrets, operation, absent=["ResourceNotFoundException"], SecretId=id)
 
     def _templates(self, expected: ExpectedRegistry) -> Iterator[Finding]:
@@ -337,7 +337,7 @@ class Checker:
             for problem in _replicated(expected.replicated_prefixes, there.pop(to, None)):
                 yield Finding(registry=expected.name, subject=f"replication to {to}", problem=problem)
         for to in sorted(there):
-            problem = "is there and not in the configuration; somebody else made it, and a deployment overwrites it"
+            problem = "exists and is not in the configuration; another owner created it, and a deployment overwrites it"
             yield Finding(registry=expected.name, subject=f"replication to {to}", problem=problem)
 
     def _scanning(self, expected: ExpectedRegistry) -> Iterator[Finding]:
@@ -415,7 +415,7 @@ class NodeChecker:
         self._iam = iam
 
     def check(self, expected: ExpectedNodes) -> Iterator[Finding]:
-        """What a role may not do and should, and the other way round.
+        """Find missing permissions of a role, and permissions that it should not have.
 
         :raises AwsError: when IAM cannot be asked.
         """
@@ -461,7 +461,7 @@ class NodeChecker:
         return [action for action, is_wrong in found.items() if is_wrong]
 
     def _decisions(self, arn: str, registry: EcrRegistry, permission: Permission) -> Mapping[str, set[str]]:
-        """What the simulator says of each action, over all resources."""
+        """Return the simulator's decision for each action, over all resources."""
         found: dict[str, set[str]] = defaultdict(set)
         context = {"aws:ResourceAccount": registry.account, "aws:RequestedRegion": registry.region}
         asked: dict[str, Any] = {
@@ -576,7 +576,7 @@ def _tags(tags: Mapping[str, str]) -> str:
 
 
 def _replicated(prefixes: frozenset[str], rules: list[set[str]] | None) -> Iterator[str]:
-    """What is missing of the replication to one destination."""
+    """Find the missing parts of the replication to one destination."""
     if rules is None:
         yield "is not there; deploy, or see who else owns the configuration"
         return
@@ -601,7 +601,7 @@ def _who(statement: Mapping[str, Any]) -> str:
 
 
 def _secret_problem(name: str, secret: Mapping[str, Any], text: str | None) -> str | None:
-    """What is wrong with a secret, without a word of its values."""
+    """Find mistakes in a secret, without revealing its values."""
     if secret.get("DeletedDate"):
         return f"its secret {name} is being deleted; restore it"
     key = secret.get("KmsKeyId")

@@ -38,7 +38,7 @@ class Cut(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """The answer.
 
     :param status: HTTP status.
     :param body: the body, decompressed; cut off after the most bytes that were asked for.
@@ -67,7 +67,7 @@ class _Watched:
                 self.sockets[-1].shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """Whoever reads from the sockets learns that nothing more comes."""
+        """Shut the sockets down, so that their readers end."""
         with self.lock:
             self.cut = True
             for used in self.sockets:

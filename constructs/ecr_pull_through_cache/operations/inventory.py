@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def to_warm(self) -> str | None:
-        """What ``warm`` should import, ``None`` when nothing: a digest is imported by the tag that carries it."""
+        """The reference that ``warm`` should import, or ``None``. A digest is imported by a tag that carries it."""
         return self.tagged or self.cached
 
 
@@ -127,7 +127,7 @@ def _of_pod(pod: dict[str, Any]) -> Iterator[Use]:
 
 
 def inventory(uses: Iterable[Use], mapping: CacheMapping) -> list[Entry]:
-    """What is used, one entry for each image, in the order of registries and names.
+    """List the images in use, one entry each, sorted by registry and name.
 
     :param uses: images and their places.
     :param mapping: what images become.

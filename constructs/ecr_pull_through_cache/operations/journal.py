@@ -18,7 +18,7 @@ if sys.platform != "win32":
     import fcntl
 
 HEAD = b'{"journal": "ecr-pull-through", "version": 1}\n'
-"""The first line of every journal. A file that begins otherwise is somebody's, and stays as it is."""
+"""The first line of every journal. A file that begins otherwise is not a journal and is never changed."""
 _LONGEST_LINE = 65_536
 _PIECE = 4_096
 _MASK = (1 << 64) - 1
@@ -177,7 +177,7 @@ class Journal(Mapping[str, str]):
 
 
 class _Places:
-    """Where things stand in a file, by their names: 16 bytes for each place of a table that is at most half full."""
+    """Positions in a file by name: a hash table of 16 bytes for each place, at most half full."""
 
     def __init__(self) -> None:
         self._hashes = array("Q", bytes(8 * 1024))
@@ -200,7 +200,7 @@ class _Places:
             self._grow()
 
     def find(self, what: str, is_at: _IsAt) -> int | None:
-        """Where something stands, ``None`` when it does not."""
+        """Return the position of a name, or ``None``."""
         return self._ats[self._slot(what, is_at)] or None
 
     def _slot(self, what: str, is_at: _IsAt) -> int:

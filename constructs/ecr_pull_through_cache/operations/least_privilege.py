@@ -1,4 +1,4 @@
-"""What each verb may do: its least IAM policy.
+"""The least IAM policy of each verb.
 
 One truth for people, who give a pipeline a role with ``ecr-pull-through iam VERB``, and for the Lambda functions of this
 package. A test compares it with the calls that the verbs really send.
@@ -20,7 +20,7 @@ from ..images import ROOT
 
 
 class On(Enum):
-    """What the actions of a statement are allowed on."""
+    """The kind of resource on which a statement allows its actions."""
 
     EVERYTHING = "everything"
     """``*``: AWS allows nothing narrower."""
@@ -266,7 +266,7 @@ def options_of(verb: str) -> frozenset[str]:
 
 
 def actions_of(verb: str, options: Collection[str] = READ_ONLY) -> tuple[Statement, ...]:
-    """What a verb needs, from whatever place.
+    """Return the statements that a verb needs.
 
     :param verb: ``warm``, ``backfill``, ``check`` or ``purge``; ``inventory`` needs nothing of AWS.
     :param options: ``yes``, ``fix``, ``replication`` and others of :func:`options_of`.

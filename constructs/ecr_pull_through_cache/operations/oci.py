@@ -65,7 +65,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Entry:
-    """What an index names: a manifest, or one more index.
+    """An entry of an index: a manifest, or another index.
 
     :param digest: its digest.
     :param platforms: what it is made for; empty where the index does not say, several where the index names it for each.

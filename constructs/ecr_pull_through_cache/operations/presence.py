@@ -1,4 +1,4 @@
-"""What is in Amazon ECR already, here and where a registry replicates to."""
+"""Looks up which images are in Amazon ECR, in a registry and its replicas."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .inventory import of_pods
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What an inventory says about the cache to be made. Images are counted once, however often they run.
+    """The proposal for a cache from an inventory. Each image is counted once.
 
     :param upstreams: images by host of the upstream registry that ECR can pull through, most images first.
     :param impossible: images by host of the registry that ECR cannot pull through, most images first.
@@ -50,7 +50,7 @@ def images_of(text: str) -> Iterator[str]:
 
 
 def propose(images: Iterable[str]) -> Proposal:
-    """What a cache would need for images to come from it.
+    """The upstreams that a cache of these images needs.
 
     :param images: references as they stand in Pods.
     """

@@ -2,9 +2,9 @@
 
 ECR does not say what created a repository: ``DescribeRepositories`` has no origin, and ``DescribeImages`` tells an imported
 image from a pushed one by nothing. So it is told from what is known: a repository under the prefix that is older than the
-rule was made by somebody else, and so was one without a tag that the creation template sets, or one under a longer prefix
+rule was not created by it, and neither was one without a tag that the creation template sets, or one under a longer prefix
 that another rule has. What cannot be told is a
-repository that somebody made by hand below a rule's prefix, after the rule and with the template's tags.
+repository that was created by hand below a rule's prefix, after the rule and with the template's tags.
 """
 
 from __future__ import annotations

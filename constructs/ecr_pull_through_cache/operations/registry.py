@@ -45,7 +45,7 @@ _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and how patiently a request is repeated.
+    """The number of retries and their pauses.
 
     :param tries: tries in all.
     :param first: seconds before the second try; doubled for each further one.
@@ -93,7 +93,7 @@ class RateLimit:
 
 @dataclass
 class Traffic:
-    """What went over the wire.
+    """The counts of requests and bytes.
 
     :param requests: requests sent, repeated ones included.
     :param received: bytes of bodies received.
@@ -262,7 +262,7 @@ class RegistryClient:
 
 
 def check_url(url: str) -> str:
-    """Where a registry is reached, if not under its own host.
+    """The address of a registry that is not reached at its own host.
 
     :param url: ``https://HOST[:PORT]``; ``http`` on the loopback only, for a token is sent there.
     :raises UserError: when it is something else.
@@ -290,7 +290,7 @@ def _in_path(reference: str) -> str:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """What is wrong with an answer, as an error for the image that it was asked for."""
+    """Turn a faulty answer into an error for the image."""
     try:
         yield
     except Malformed as error:

@@ -23,7 +23,7 @@ _RUNNING = frozenset({"PREPARING", "IN_PROGRESS", "STOPPING"})
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where images are replicated to.
+    """A destination of replication.
 
     :param account: the destination's account.
     :param region: its Region.
@@ -87,7 +87,7 @@ class ReplicationBackfiller:
         self._poll = poll
 
     def destinations(self) -> frozenset[Destination]:
-        """Where the deployed replication configuration replicates to.
+        """The destinations of the deployed replication configuration.
 
         :raises AwsError: when ECR does not say.
         """
@@ -130,7 +130,7 @@ class ReplicationBackfiller:
             time.sleep(self._poll)
 
     def follow(self, backfill: ReplicationBackfill) -> Iterator[ReplicationBackfill]:
-        """How it goes on, again and again until its end.
+        """Follow a backfill to its end, and yield each state.
 
         :raises AwsError: when ECR does not say.
         """

@@ -38,7 +38,7 @@ _MOST_NAMED = 20
 
 
 class State(Enum):
-    """What became of an image."""
+    """The outcome of an import."""
 
     DONE = "done"
     """It was imported, or was there; its layers are in ECR unless nobody waited for them."""
@@ -49,7 +49,7 @@ class State(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Warmed:
-    """What became of one image.
+    """The result for one image.
 
     :param image: the reference in the cache.
     :param state: what became of it.
@@ -69,7 +69,7 @@ class Warmed:
 
 @dataclass(frozen=True, kw_only=True)
 class WarmOptions:
-    """How images are imported.
+    """Options of the import.
 
     :param platforms: platforms such as ``linux/arm64`` to import of an index; all of them if left out.
     :param referrers: whether signatures and bills of materials are imported too.
@@ -84,7 +84,7 @@ class WarmOptions:
 
     @property
     def mark(self) -> str:
-        """What else than all of an image is asked for: a journal knows images by their name and this."""
+        """The selection of an image's parts; a journal records images by name and selection."""
         marks = [
             *sorted(self.platforms),
             *(["referrers"] if self.referrers else []),
@@ -105,7 +105,7 @@ class WarmOptions:
 
 
 class Layers(Protocol):
-    """Who knows which layers are in ECR."""
+    """A lookup of layers in ECR."""
 
     def missing(self, repository: str, digests: Sequence[str]) -> Sequence[str]:
         """Those of the digests that are not there."""
@@ -113,7 +113,7 @@ class Layers(Protocol):
 
 
 class Images(Protocol):
-    """Who knows which images are in ECR."""
+    """A lookup of images in ECR."""
 
     def digest(self, repository: str, reference: str) -> str | None:
         """The digest of a tag's or digest's image, ``None`` when it is not there."""
@@ -121,7 +121,7 @@ class Images(Protocol):
 
 
 class Replicas(Protocol):
-    """Who knows which replicas of an image are there."""
+    """A lookup of replicas of an image."""
 
     def missing(self, repository: str, digest: str) -> Sequence[str]:
         """The destinations that do not have it."""
@@ -130,7 +130,7 @@ class Replicas(Protocol):
 
 @dataclass
 class Report:
-    """What became of all images.
+    """The results for all images.
 
     :param done: how many are there, after this run.
     :param were_there: how many of these ECR held before.
@@ -149,12 +149,12 @@ class Report:
 
     @property
     def seen(self) -> int:
-        """How many images the run came to."""
+        """The number of images that the run processed."""
         return self.done + self.earlier + len(self.failed)
 
     @property
     def failures(self) -> Mapping[Failure, Sequence[Warmed]]:
-        """What failed, by the kind of reason, in the order in which one would look at them."""
+        """The failed images by kind of failure, the most urgent kind first."""
         grouped = {kind: [w for w in self.failed if w.failure is kind] for kind in Failure}
         return {kind: found for kind, found in grouped.items() if found}
 
@@ -289,7 +289,7 @@ class Warmer:
                 yield result
 
     def _unless_stopped(self, image: str) -> Warmed | None:
-        """What became of an image, or nothing when the run was stopped before that was known."""
+        """Return the result for an image, or ``None`` if the run was stopped first."""
         if self._stopped.is_set():
             return None
         result = self.warm_one(image)
@@ -310,7 +310,7 @@ class Warmer:
         return top.digest, before == top.digest
 
     def _top(self, repository: str, tag: str | None, digest: str | None) -> Manifest:
-        """What is imported by its tag, for ECR imports no other way; what is there already is found by its digest."""
+        """Import by tag, because ECR imports no other way; existing images are found by digest."""
         moved = ""
         if tag or not digest:
             top = self._client.manifest(repository, tag or "latest")
@@ -339,7 +339,7 @@ class Warmer:
             )
 
     def _referrers(self, repository: str, digest: str) -> Iterator[Manifest]:
-        """What refers to a manifest: by the referrers API, and by the tags that stand for it elsewhere."""
+        """List the referrers of a manifest, by the referrers API and by fallback tags."""
         seen = set()
         for found in self._client.referrers(repository, digest):
             seen.add(found)
@@ -438,7 +438,7 @@ def _everything(_: Platform | None) -> bool:
 
 
 def _chosen(index: Manifest, wanted: _Wanted) -> Iterator[tuple[Entry, _Wanted]]:
-    """What to ask for of an index, and what is wanted inside of that: an index without a platform may hold anything."""
+    """Select the entries of an index to request, and their options: an entry without a platform may hold anything."""
     for entry in index.entries:
         if any(map(wanted, entry.platforms or (None,))):
             yield entry, (lambda inner: inner is None or wanted(inner)) if entry.platforms else wanted

@@ -1,1 +1,1 @@
-"""What one registry has, per account and Region: rules, templates, replication, policies, scanning, signing."""
+"""Constructs of one registry: rules, templates, replication, policies, scanning, signing."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class UpstreamCache:
-    """How one upstream registry is cached, where more is to be said than which one.
+    """The cache of one upstream registry with settings of its own.
 
     :param upstream: the upstream registry, or its host: ``registry.k8s.io``.
     :param upstream_repository_prefix: the part of it to cache. Default: all of it.
@@ -181,7 +181,7 @@ class IPullThroughCache(Protocol):
 
 
 class _Cache(Construct):
-    """What every cache can do, whether or not it is of this app."""
+    """Methods of every cache, defined in this app or imported."""
 
     _registry: CacheRegistry
 

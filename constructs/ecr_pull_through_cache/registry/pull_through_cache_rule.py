@@ -102,7 +102,7 @@ class IPullThroughCacheRule(Protocol):
 
 
 class _Rule(Construct):
-    """What every rule can do, whether or not it is of this app."""
+    """Methods of every rule, defined in this app or imported."""
 
     @property
     def repository_prefix(self) -> str:

@@ -47,7 +47,7 @@ def templates_for(scope: IConstruct, prefix: str) -> tuple[RepositoryCreationTem
 
 
 class AppliedFor(Enum):
-    """How the repositories come about that a template is for."""
+    """The way in which the repositories of a template are created."""
 
     PULL_THROUGH_CACHE = "PULL_THROUGH_CACHE"
     REPLICATION = "REPLICATION"

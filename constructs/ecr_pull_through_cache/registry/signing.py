@@ -1,4 +1,4 @@
-"""Signing configuration: signatures that ECR makes when somebody pushes an image."""
+"""Signing configuration: signatures that ECR creates for pushed images."""
 
 from __future__ import annotations
 
