@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from .bounds import LARGEST_FILE, Unbounded, check_bounds
 
 Place = tuple[str | int, ...]
 """The way from the top of a document to a value: ``("registries", "shared", "upstreams", "k8s")``."""
@@ -60,7 +61,11 @@ class Source:
         :raises ConfigurationError: when it cannot be read or is no YAML.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                data = file.read(LARGEST_FILE + 1)
+            if len(data) > LARGEST_FILE:
+                raise ConfigurationError(f"{path}: a configuration has at most {LARGEST_FILE:,} bytes")
+            text = data.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigurationError(f"{path}: the configuration cannot be read: {reason}") from None
@@ -71,11 +76,15 @@ class Source:
         """Read a text.
 
         :param name: what errors call it.
-        :raises ConfigurationError: when it is no YAML, or has an alias for what the alias is part of.
+        :raises ConfigurationError: when it is no YAML, stands for too much, or has an alias for what the alias is part of.
         """
         try:
             node, data = _load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+        except Unbounded as error:
+            raise ConfigurationError(f"{name}:{error.line}: {error}") from None
+        except RecursionError:
+            raise ConfigurationError(f"{name}: it is nested too deeply") from None
+        except (yaml.YAMLError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
             at = f":{mark.line + 1}" if mark else ""
             what = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -117,6 +126,7 @@ def _load(text: str) -> tuple[yaml.Node | None, Any]:
 def _load_with(kind: type[yaml.SafeLoader], text: str) -> tuple[yaml.Node | None, Any]:
     loader = kind(text)
     node = loader.get_single_node()
+    check_bounds(node)
     return node, None if node is None else loader.construct_document(node)
 
 
