@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import inspect
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 import pytest
@@ -254,3 +255,75 @@ class TestHelp:
         kind = getattr(package, name)
         described = [part.split(":")[0] for part in kind.__doc__.split(":param ")[1:]]
         assert [n for n in parameters(kind) if n not in described] == []
+
+
+def resources_of(scope):
+    """Every L1 below a construct."""
+    return {child.node.path for child in scope.node.find_all() if cdk.CfnResource.is_cfn_resource(child)}
+
+
+def reached(value, seen):
+    """Paths of the L1s that public attributes lead to, and the default children of what they lead to."""
+    if isinstance(value, Mapping | list | tuple):
+        found = set()
+        for part in value.values() if isinstance(value, Mapping) else value:
+            found |= reached(part, seen)
+        return found
+    node = getattr(value, "node", None)
+    if node is None or node.path in seen:
+        return set()
+    seen.add(node.path)
+    found = {node.path} if cdk.CfnResource.is_cfn_resource(value) else set()
+    if isinstance(node.default_child, Construct) and cdk.CfnResource.is_cfn_resource(node.default_child):
+        found.add(node.default_child.node.path)
+    if type(value).__module__.startswith("ecr_pull_through_cache."):
+        for name in dir(value):
+            if not name.startswith("_") and not callable(getattr(type(value), name, None)):
+                found |= reached(getattr(value, name), seen)
+    return found
+
+
+# The parts of these are attributes; there is no resource that they stand for.
+JOINED = {"EcrEndpoints", "PullThroughCache", "ReplicaRegistry"}
+# Grants, rules of security groups and the bucket's own policy are made by aws-cdk-lib below the part that they belong to.
+BELOW = ("/DefaultPolicy/", "/SecurityGroup/", "/Policy/ResourcePolicy", "/Bucket/Policy/", "/ImageList/", "/Role-")
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+class TestL1:
+    """What the page docs/reference/constructs.md says of `resource`."""
+
+    def made(self, stacks, name):
+        stack = stacks.new()
+        return getattr(package, name)(stack, "It", **CONSTRUCTS[name](stack), **MORE.get(name, {}))
+
+    def test_resource_is_the_l1(self, stacks, name):
+        it = self.made(stacks, name)
+        if name in JOINED:
+            assert not hasattr(type(it), "resource")
+        elif name == "ImageRewritePolicy":  # a file has no resource; with a cluster it has
+            assert it.resource is None
+        else:
+            assert cdk.CfnResource.is_cfn_resource(it.resource)
+            assert it.resource.node.path.startswith(it.node.path)
+
+    def test_every_resource_can_be_reached(self, stacks, name):
+        it = self.made(stacks, name)
+        below = {path for path in resources_of(it) if not any(part in path for part in BELOW)}
+        assert below - reached(it, set()) == set()
+
+
+MORE = {
+    "PullThroughCache": {
+        "replicate_to": ["us-east-1"],
+        "settings": package.CreationTemplateSettings(resource_tags={"a": "b"}),
+    },
+    "ReplicaRegistry": {"replicate_to": ["us-east-1"]},
+    "ImageWarmer": {"images": ["registry.k8s.io/pause:3.10"]},
+}
+
+
+def test_a_policy_on_a_cluster_has_its_l1(stacks):
+    stack = stacks.new()
+    it = package.ImageRewritePolicy(stack, "It", cache=MAPPING, cluster=imported(stack, 1))
+    assert it.resource.cfn_resource_type == "Custom::AWSCDK-EKS-KubernetesResource"

@@ -18,3 +18,13 @@ def test_endpoints_reach_ecr_and_its_layers_and_nothing_else_in_s3(stack):
     assert statement["Action"] == "s3:GetObject"
     assert statement["Resource"] == "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/*"
     assert len(gateway["RouteTableIds"]) == 2
+
+
+def test_who_may_reach_the_endpoints_is_said_by_their_connections(stack):
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=1, nat_gateways=0)
+    it = EcrEndpoints(stack, "E", vpc=vpc, subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED))
+    nodes = ec2.SecurityGroup(stack, "Nodes", vpc=vpc)
+    nodes.connections.allow_to_default_port(it)
+    rules = resources(stack, "AWS::EC2::SecurityGroupIngress").values()
+    assert len(rules) == 2
+    assert {rule["FromPort"] for rule in rules} == {443}

@@ -6,7 +6,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
 
-from ecr_pull_through_cache import CacheRegistry, NodePullPolicy, PullThroughCache, Upstream, UserError
+from ecr_pull_through_cache import CacheRegistry, ImageWarmer, NodePullPolicy, PullThroughCache, Upstream, UserError
 from tests.support.templates import only, template
 
 
@@ -71,6 +71,14 @@ class TestOfAStackWithoutAnEnvironment:
     def test_a_stack_of_another_account_cannot_use_it(self, app, stage):
         it = cache(cdk.Stack(stage, "Registry"))
         there = cdk.Stack(stage, "There", env=cdk.Environment(account="222233334444", region="eu-west-1"))
+        for add in (
+            lambda: NodePullPolicy(there, "Nodes", cache=it),
+            lambda: ImageWarmer(there, "Warmer", cache=it),
+        ):
+            with pytest.raises(
+                UserError, match="the account of the cache's stack is not known, and 222233334444 of this"
+            ):
+                add()
         cdk.CfnOutput(there, "Host", value=it.registry.host)
         with pytest.raises(RuntimeError, match="cannot reference"):
             app.synth()

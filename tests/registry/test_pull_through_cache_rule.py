@@ -133,6 +133,22 @@ class TestUpstreamInAnotherAccount:
         assert write["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/theirs/*"
         assert sign_in["Action"] == "ecr:GetAuthorizationToken"
 
+    def test_the_role_never_exists_without_its_policy(self, stack):
+        rule(stack, upstream=Upstream.ecr(account="222233334444", region="us-east-1"), repository_prefix="theirs")
+        ((name, role),) = resources(stack, "AWS::IAM::Role").items()
+        assert role["Policies"]
+        assert not resources(stack, "AWS::IAM::Policy")
+        assert only(stack, RULE)["CustomRoleArn"] == {"Fn::GetAtt": [name, "Arn"]}
+
+    def test_the_rule_waits_for_the_policies_of_a_role_of_ones_own(self, stack):
+        role = iam.Role(stack, "Mine", assumed_by=iam.ServicePrincipal("pullthroughcache.ecr.amazonaws.com"))
+        upstream = Upstream.ecr(account="222233334444", region="us-east-1")
+        rule(stack, upstream=upstream, repository_prefix="theirs", role=role)
+        role.add_to_policy(iam.PolicyStatement(actions=["ecr:BatchGetImage"], resources=["*"]))
+        (made,) = (r for r in Template.from_stack(stack).to_json()["Resources"].values() if r["Type"] == RULE)
+        (policy,) = resources(stack, "AWS::IAM::Policy")
+        assert policy in made["DependsOn"]
+
     def test_no_role_is_made_within_an_account(self, stack):
         rule(stack, upstream=Upstream.ecr(account="111122223333", region="us-east-1"), repository_prefix="other-region")
         assert "CustomRoleArn" not in only(stack, RULE)

@@ -1,9 +1,11 @@
 """UpstreamCredentials, and secrets that exist already."""
 
+import aws_cdk as cdk
+import pytest
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Template
 
-from ecr_pull_through_cache import PullThroughCacheRule, Upstream, UpstreamCredentials
+from ecr_pull_through_cache import PullThroughCacheRule, Upstream, UpstreamCredentials, UserError
 from tests.support.templates import only, resources, warnings
 
 RULE = "AWS::ECR::PullThroughCacheRule"
@@ -59,3 +61,27 @@ class TestCredentials:
         (resource,) = template["Resources"].values()
         assert resource["Properties"]["CredentialArn"] == SECRET
         assert resource["Metadata"]["ecr-pull-through-cache:credential"].endswith("hub2-GhIjKl")
+
+    def test_the_construct_stands_for_its_secret(self, stack):
+        it = UpstreamCredentials(stack, "Hub", secret_name="docker-hub", removal_policy=cdk.RemovalPolicy.DESTROY)
+        rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="docker-hub", credentials=it)
+        assert only(stack, RULE)["CredentialArn"] == stack.resolve(it.secret_arn)
+        assert it.resource.name == "ecr-pullthroughcache/docker-hub"
+        Template.from_stack(stack).has_resource("AWS::SecretsManager::Secret", {"DeletionPolicy": "Delete"})
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            (None, "the secret Stack/Mine/Resource with the credentials has no name of its own"),
+            ("hub", "the credentials are in the secret 'hub'; ECR reads secrets whose name begins with"),
+        ],
+    )
+    def test_a_secret_of_the_app_needs_a_name_that_ecr_reads(self, stack, name, why):
+        mine = secretsmanager.Secret(stack, "Mine", secret_name=name)
+        with pytest.raises(UserError, match=why):
+            rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="hub", credentials=mine)
+
+    def test_a_secret_of_the_app_with_a_right_name_is_taken(self, stack):
+        mine = secretsmanager.Secret(stack, "Mine", secret_name="ecr-pullthroughcache/hub")
+        rule(stack, upstream=Upstream.DOCKER_HUB, repository_prefix="hub", credentials=mine)
+        assert only(stack, RULE)["CredentialArn"] == stack.resolve(mine.secret_arn)

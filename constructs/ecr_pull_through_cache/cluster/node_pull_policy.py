@@ -77,6 +77,7 @@ class NodePullPolicy(Construct):
         role_names: Sequence[str] = (),
         managed_policy_name: str | None = None,
     ) -> None:
+        cache.registry.check_named_in(scope, id)
         mode = mode or (NodePullMode.IMPORT if cache.rules else NodePullMode.PULL_ONLY)
         if mode is NodePullMode.IMPORT and not cache.rules:
             raise error_at(

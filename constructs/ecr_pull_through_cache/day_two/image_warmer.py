@@ -134,6 +134,7 @@ class ImageWarmer(Construct):
         timeout: cdk.Duration | None = None,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
+        cache.registry.check_named_in(scope, id)
         mapping = cache.mapping()
         _check(scope, id, max_concurrency, requests_per_second, platforms)
         for image in images:

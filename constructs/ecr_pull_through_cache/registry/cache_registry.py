@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
-from constructs import IConstruct
+from constructs import Construct, IConstruct
 
+from .._checks import error_at
 from .._place import is_unresolved, references_to
 from .._props import checked
 from ..ecr.registry import EcrRegistry
@@ -52,3 +53,22 @@ class CacheRegistry(EcrRegistry):
     def environment(self) -> str:
         """Account and Region in one text, as CDK writes them."""
         return f"aws://{self.account}/{self.region}"
+
+    def check_named_in(self, scope: Construct, id: str) -> None:
+        """Refuse a registry that a construct's stack cannot name.
+
+        Account and Region of a stack without an ``env`` are known to stacks without one only, by a cross-stack reference.
+
+        :param scope: parent of the construct.
+        :param id: its id below the parent.
+        :raises UserError: when the registry is that of a stack without an ``env``, and the construct's stack has one.
+        """
+        here = CacheRegistry.of(scope)
+        for word, mine, theirs in (("account", here.account, self.account), ("Region", here.region, self.region)):
+            if is_unresolved(theirs) and not is_unresolved(mine):
+                raise error_at(
+                    scope,
+                    id,
+                    f"the {word} of the cache's stack is not known, and {mine} of this stack may be another; give the cache's "
+                    "stack an env",
+                )

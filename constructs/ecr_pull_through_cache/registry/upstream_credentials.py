@@ -10,7 +10,7 @@ from aws_cdk import Annotations, RemovalPolicy
 from constructs import Construct
 
 from .._checks import at, error_at
-from .._place import is_unresolved, place_of
+from .._place import is_unresolved, place_of, stack_of
 from .._props import checked
 from ..ecr import secrets
 
@@ -118,16 +118,18 @@ def _made_here(secret: secretsmanager.ISecret) -> secretsmanager.CfnSecret | Non
 
 
 def _check_made(scope: Construct, id: str, resource: secretsmanager.CfnSecret) -> None:
-    if resource.name is None:
+    # aws-cdk-lib gives a resource without a name a token that stands for nothing.
+    name = stack_of(resource).resolve(resource.name)
+    if name is None:
         raise error_at(
             scope,
             id,
             f"the secret {resource.node.path} with the credentials has no name of its own; ECR reads secrets whose name begins "
             f"with {secrets.PREFIX!r}, so give it one, or use UpstreamCredentials",
         )
-    if not is_unresolved(resource.name):
+    if isinstance(name, str):
         with at(scope, id):
-            secrets.check_reads(resource.name)
+            secrets.check_reads(name)
 
 
 def _check_place(scope: Construct, id: str, arn: str) -> None:
