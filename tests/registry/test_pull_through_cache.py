@@ -116,6 +116,12 @@ class TestAcrossAccounts:
             assert "PullFromAccounts" in json.dumps(template["RepositoryPolicy"])
         assert mine.statement_count == 1
 
+    @pytest.mark.parametrize("importers", [None, Pullers()], ids=["who import", "who do not import"])
+    def test_more_pullers_than_a_policy_holds_are_one_sentence(self, stack, importers):
+        many = Pullers(accounts=tuple(str(200_000_000_000 + n) for n in range(320)))
+        with pytest.raises(UserError, match=r"the repository policy would have 10,758 .*organization: true"):
+            cache(stack, pullers=many, importers=importers)
+
     def test_nothing_is_open_to_the_world(self, stack):
         cache(stack, pullers=Pullers(organization="o-exampleorg1"))
         for statement in only(stack, "AWS::ECR::RegistryPolicy")["PolicyText"]["Statement"]:

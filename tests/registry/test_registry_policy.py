@@ -86,6 +86,16 @@ def test_the_length_that_is_checked_is_the_one_that_is_deployed(stack):
     assert statements.characters(text) == statements.characters(statements.document(granted))
 
 
+def test_a_registry_that_others_cache_grants_them_what_aws_names(stack):
+    RegistryPolicy.of(stack).grant_upstream("222233334444", "111122223333", repository_prefixes=["team"])
+    (statement,) = said(stack)
+    assert statement["Action"] == [
+        "ecr:BatchGetImage", "ecr:BatchImportUpstreamImage", "ecr:GetDownloadUrlForLayer", "ecr:GetImageCopyStatus",
+    ]  # fmt: skip
+    assert statement["Principal"] == {"AWS": root("222233334444")}, "its own account needs no permission"
+    assert statement["Resource"] == "arn:aws:ecr:eu-west-1:111122223333:repository/team/*"
+
+
 class TestRegistryPolicy:
     def statements(self, stack):
         return only(stack, "AWS::ECR::RegistryPolicy")["PolicyText"]["Statement"]

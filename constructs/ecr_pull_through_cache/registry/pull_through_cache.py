@@ -698,13 +698,17 @@ def make_templates(
     """
     parent = Construct(scope, "Templates")
     registry = CacheRegistry.of(scope)
+    with at(scope, ""):
+        policies = {
+            prefix: pullers.repository_policy(registry, chosen.repository_policy) for prefix, chosen in settings.items()
+        }
     return {
         prefix: RepositoryCreationTemplate(
             parent,
             prefix,
             prefix=prefix,
             applied_for=applied_for,
-            settings=replace(chosen, repository_policy=pullers.repository_policy(registry, chosen.repository_policy)),
+            settings=replace(chosen, repository_policy=policies[prefix]),
             description="Repositories of the pull through cache",
         )
         for prefix, chosen in settings.items()

@@ -47,10 +47,12 @@ class Pullers(statements.Who):
         :param registry: the registry of the repositories.
         :param base: a policy to add to; it is left as it is. Default: none.
         :returns: the policy, or ``base`` where there are no pullers.
+        :raises UserError: when ECR would refuse it for its length.
         """
         if not self:
             return base
         pull = statements.repository_pull(registry, self)
+        statements.check_size("repository policy", statements.document(pull))
         if base is None:
             return iam.PolicyDocument.from_json(statements.document(pull))
         document = iam.PolicyDocument.from_json(base.to_json())

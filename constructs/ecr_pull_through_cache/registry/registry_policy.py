@@ -138,6 +138,19 @@ class RegistryPolicy(Construct):
         resources = statements.repositories(self.registry, repository_prefixes)
         self.add_statements(_of_principal(principal, actions, resources) for principal in principals)
 
+    def grant_upstream(self, *accounts: str, repository_prefixes: Iterable[str] = (ROOT,)) -> None:
+        """Let registries of other accounts cache this one: it is the upstream of their pull through cache rules.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-private.html
+
+        :param accounts: accounts of the registries that cache it, 12 digits or tokens; its own needs no permission.
+        :param repository_prefixes: the parts of this registry that are cached. Default: all of it.
+        :raises UserError: when the form of an account is wrong, or the policy becomes too long.
+        """
+        for account in accounts:
+            check_account(account)
+        self.add_statements(statements.upstream_grant(self.registry, accounts, repository_prefixes))
+
 
 def _of_principal(principal: iam.IPrincipal, actions: Iterable[str], resources: Sequence[str]) -> Statement:
     fragment = principal.policy_fragment
