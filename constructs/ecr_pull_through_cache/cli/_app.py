@@ -22,6 +22,7 @@ from . import (
     policy,
     purge,
     rewrite,
+    try_,
     warm,
 )
 from ._usage import Commands
@@ -67,6 +68,7 @@ for _module in (
     policy,
     inventory,
     warm,
+    try_,
     check,
     backfill,
     purge,

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     """A command that calls AWS."""
 
     WARM = "warm"
+    TRY = "try"
     BACKFILL = "backfill"
     CHECK = "check"
     PURGE = "purge"

@@ -143,19 +143,20 @@ class Connections:
         self._closed.set()
         self._pool.clear()
 
-    def get(self, url: str, headers: Mapping[str, str], *, seconds: float, most: int) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str], *, seconds: float, most: int, method: str = "GET") -> Answer:
         """Ask for something. Redirects are not followed.
 
         :param url: the address.
         :param headers: headers of the request.
         :param seconds: seconds until the answer must be whole.
         :param most: bytes of the body after which nothing more is read.
+        :param method: ``GET`` or ``HEAD``.
         :raises Cut: when it was not whole by then, or the run was stopped.
         :raises urllib3.exceptions.HTTPError: when there is no answer.
         """
         with self._watched(seconds) as watched:
             try:
-                answer = self._ask(url, headers, min(seconds, _CONNECT), seconds, most)
+                answer = self._ask(method, url, headers, min(seconds, _CONNECT), seconds, most)
             except (urllib3.exceptions.HTTPError, OSError):
                 if watched.cut:
                     raise Cut from None
@@ -164,9 +165,9 @@ class Connections:
                 raise Cut  # the end of a connection may pass for the end of a body
             return answer
 
-    def _ask(self, url: str, headers: Mapping[str, str], connect: float, read: float, most: int) -> Answer:
+    def _ask(self, method: str, url: str, headers: Mapping[str, str], connect: float, read: float, most: int) -> Answer:
         response = self._pool.request(
-            "GET", url, headers=headers, preload_content=False, redirect=False,
+            method, url, headers=headers, preload_content=False, redirect=False,
             timeout=urllib3.Timeout(connect=connect, read=read),
         )  # fmt: skip
         try:

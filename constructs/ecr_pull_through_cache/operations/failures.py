@@ -17,6 +17,7 @@ class Failure(Enum):
     """Why an image is not in the cache, in its user's words."""
 
     NO_SUCH_IMAGE = "no such image"
+    NO_RULE = "no pull through cache rule"
     UPSTREAM_CREDENTIALS = "upstream credentials"
     UPSTREAM_RATE_LIMIT = "the upstream's rate limit"
     RATE_LIMIT = "ECR's rate limit"

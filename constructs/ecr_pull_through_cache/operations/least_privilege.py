@@ -138,6 +138,19 @@ _NEEDS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
         ),
         "tags": (Statement(sid="TagOnCreation", actions=permissions.TAG, on=On.REPOSITORIES, because=_OCI),),
     },
+    "try": {
+        "": (
+            Statement(sid="SignIn", actions=permissions.AUTHENTICATE, on=On.EVERYTHING),
+            Statement(
+                sid="PullAsANode",
+                actions=("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", *permissions.IMPORT),
+                on=On.REPOSITORIES,
+                because=_OCI,
+            ),
+            Statement(sid="ReadRules", actions=("ecr:DescribePullThroughCacheRules",), on=On.EVERYTHING),
+        ),
+        "tags": (Statement(sid="TagOnCreation", actions=permissions.TAG, on=On.REPOSITORIES, because=_OCI),),
+    },
     "backfill": {
         "settings": (
             Statement(sid="ReadTemplates", actions=("ecr:DescribeRepositoryCreationTemplates",), on=On.EVERYTHING),

@@ -24,6 +24,7 @@ from .text import printable
 
 __all__ = [
     "Failure",
+    "LayerStart",
     "RateLimit",
     "RegistryClient",
     "RegistryError",
@@ -40,6 +41,9 @@ _URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _MOST_DIGITS = 15
+_LAYER = frozenset({200, 206, 301, 302, 303, 307, 308})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -89,6 +93,18 @@ class RateLimit:
             at = max(self._next, now)
             self._next = at + self._interval
         return at - now
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerStart:
+    """Where the first bytes of a layer came from.
+
+    :param host: the registry's host, or the host that it redirects to.
+    :param received: bytes read.
+    """
+
+    host: str
+    received: int
 
 
 @dataclass
@@ -174,7 +190,7 @@ class RegistryClient:
         :raises Stopped: when the client was stopped.
         """
         path = f"/v2/{repository}/manifests/{_in_path(reference)}"
-        body, headers = self._get(path, _ACCEPT, check=_complete(reference))
+        _, body, headers = self._get(path, {"Accept": _ACCEPT}, check=_complete(reference))
         with _told(f"{repository}:{reference}"):
             return read_manifest(body, headers.get("Content-Type", ""))
 
@@ -187,7 +203,7 @@ class RegistryClient:
         :raises Stopped: when the client was stopped.
         """
         try:
-            body, headers = self._get(f"/v2/{repository}/referrers/{_in_path(digest)}", INDEXES[0])
+            _, body, headers = self._get(f"/v2/{repository}/referrers/{_in_path(digest)}", {"Accept": INDEXES[0]})
         except RegistryError as error:
             if error.status in (400, 404, 405):
                 return ()
@@ -197,9 +213,47 @@ class RegistryClient:
                 raise Malformed("the list of referrers has further pages, which are not read")
             return read_referrers(body)
 
+    def layer_start(self, repository: str, digest: str, *, most: int = 1024) -> LayerStart:
+        """Read the first bytes of a layer, as a node does when it begins to download it.
+
+        :param repository: the repository.
+        :param digest: digest of the layer.
+        :param most: bytes to read.
+        :raises RegistryError: when the layer cannot be had.
+        :raises Stopped: when the client was stopped.
+        """
+        path = f"/v2/{repository}/blobs/{_in_path(digest)}"
+        part = {"Range": f"bytes=0-{most - 1}"}
+        status, body, headers = self._get(path, part, good=_LAYER, most=most)
+        if status not in _REDIRECTS:
+            return LayerStart(host=self.host, received=len(body))
+        where = headers.get("Location", "")
+        for _ in range(_MOST_REDIRECTS):
+            host = _redirected_to(where, plain=self._base.startswith("http:"))
+            try:
+                # Without the token: it is for the registry alone.
+                answer = self._connections.get(where, part, seconds=self._timeout, most=most)
+            except (urllib3.exceptions.HTTPError, OSError, Cut) as error:
+                raise RegistryError(
+                    f"{host}, where the registry keeps the layer, does not answer: {type(error).__name__}",
+                    failure=Failure.NO_ANSWER,
+                ) from None
+            if answer.status not in _REDIRECTS:
+                if answer.status not in _LAYER:
+                    raise RegistryError(f"{host} answers with {answer.status} for the layer", status=answer.status)
+                return LayerStart(host=host, received=len(answer.body))
+            where = answer.headers.get("Location", "")
+        raise RegistryError("the layer is redirected without end", failure=Failure.MALFORMED)
+
     def _get(
-        self, path: str, accept: str, check: Callable[[bytes, Mapping[str, str]], str | None] = lambda *_: None
-    ) -> tuple[bytes, Mapping[str, str]]:
+        self,
+        path: str,
+        wanted: Mapping[str, str],
+        check: Callable[[bytes, Mapping[str, str]], str | None] = lambda *_: None,
+        *,
+        good: frozenset[int] = frozenset({200}),
+        most: int = LARGEST + 1,
+    ) -> tuple[int, bytes, Mapping[str, str]]:
         renewed = False
         problem = RegistryError(f"{self.host} was not asked")
         for attempt in range(1, self._retries.tries + 1):
@@ -207,19 +261,19 @@ class RegistryClient:
             asked: float | None = None
             try:
                 status, body, headers = self._once(
-                    path, accept, renew=renewed and problem.status == 401, again=attempt > 1
+                    path, wanted, renew=renewed and problem.status == 401, again=attempt > 1, most=most
                 )
             except (urllib3.exceptions.HTTPError, OSError, Cut) as error:
                 problem = self._unanswered(error)
             else:
-                wrong = check(body, headers) if status == 200 else None
-                if status == 200 and wrong is None:
-                    return body, headers
+                wrong = check(body, headers) if status in good else None
+                if status in good and wrong is None:
+                    return status, body, headers
                 problem = RegistryError(wrong, status=status) if wrong else explain(status, body, path)
                 if status == 401 and not renewed:
                     renewed = True
                     continue
-                if status != 200 and status not in _RETRIED and problem.failure is not Failure.UPSTREAM_RATE_LIMIT:
+                if status not in good and status not in _RETRIED and problem.failure is not Failure.UPSTREAM_RATE_LIMIT:
                     raise problem
                 asked = _retry_after(headers)
             self._pause(self._retries.pause(attempt, asked) if attempt < self._retries.tries else 0)
@@ -245,20 +299,40 @@ class RegistryClient:
         if self._stopped.is_set() or (seconds > 0 and self._stopped.wait(seconds)):
             raise Stopped("it was stopped before its time; run it again to go on")
 
-    def _once(self, path: str, accept: str, *, renew: bool, again: bool) -> tuple[int, bytes, Mapping[str, str]]:
-        headers = {"Accept": accept}
+    def _once(
+        self, path: str, wanted: Mapping[str, str], *, renew: bool, again: bool, most: int
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        headers = dict(wanted)
         authorization = self._authorization(renew)
         if authorization is not None:
             headers["Authorization"] = authorization
-        answer = self._connections.get(self._base + path, headers, seconds=self._timeout, most=LARGEST + 1)
+        answer = self._connections.get(self._base + path, headers, seconds=self._timeout, most=most)
         self.traffic.count(len(answer.body), repeated=again)
         if len(answer.body) > LARGEST:
             raise RegistryError(f"{self.host} answers with more than a manifest may hold", failure=Failure.MALFORMED)
         expected = _number(answer.headers.get("Content-Length", ""))
-        plain = "Content-Encoding" not in answer.headers
-        if plain and expected is not None and expected != len(answer.body):
+        whole = "Content-Encoding" not in answer.headers and len(answer.body) < most
+        if whole and expected is not None and expected != len(answer.body):
             raise urllib3.exceptions.IncompleteRead(len(answer.body), expected - len(answer.body))
         return answer.status, answer.body, answer.headers
+
+
+def _redirected_to(where: str, *, plain: bool) -> str:
+    """The host of a redirect that may be followed.
+
+    :param plain: whether the registry itself is asked over http, on the loopback.
+    :raises RegistryError: when it leads to anything but https.
+    """
+    try:
+        found = urllib3.util.parse_url(where)
+    except urllib3.exceptions.LocationParseError:
+        found = urllib3.util.Url()
+    if found.host and (found.scheme == "https" or (plain and found.scheme == "http" and found.host in _LOOPBACK)):
+        return found.host
+    raise RegistryError(
+        f"the registry redirects to {printable(where, longest=100)!r}, which is not an https address",
+        failure=Failure.MALFORMED,
+    )
 
 
 def check_url(url: str) -> str:
