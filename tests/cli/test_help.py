@@ -13,12 +13,12 @@ from tests.support.command_line import cli, example
 COMMANDS = sorted(typer.main.get_command(app).commands)
 
 
-NEED_AWS = {"warm", "check", "backfill", "purge"}
+NEED_AWS = {"warm", "try", "check", "backfill", "purge"}
 
 
 def test_the_verbs_are_those_of_the_documentation():
     assert set(COMMANDS) == {
-        "backfill", "check", "cluster-config", "describe", "diagram", "helm-values", "iam", "image", "init", "inventory", "policy", "purge", "rewrite", "warm",
+        "backfill", "check", "cluster-config", "describe", "diagram", "helm-values", "iam", "image", "init", "inventory", "policy", "purge", "rewrite", "try", "warm",
     }  # fmt: skip
 
 

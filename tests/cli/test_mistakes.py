@@ -25,7 +25,7 @@ MISTAKES = {
     "no such format": (["inventory", "--output", "xml"], "error: --output 'xml' is not known; allowed are table, json, csv, images;"),
     "no such setting": (["backfill", "--config", "x", "--replace", "policy"], "error: --replace 'policy' is not known; allowed are lifecyclePolicy, imageTagMutability, resourceTags;"),
     "no such form to begin with": (["init", "--rewrite", "polcy"], "error: --rewrite 'polcy' is not known; allowed are cluster-policy, mutating-policy, mutating-admission-policy, none;"),
-    "a verb that needs no policy": (["iam", "inventory", "--config", "x"], "error: COMMAND 'inventory' is not known; allowed are warm, backfill, check, purge;"),
+    "a verb that needs no policy": (["iam", "inventory", "--config", "x"], "error: COMMAND 'inventory' is not known; allowed are warm, try, backfill, check, purge;"),
     "no such verb": (["frobnicate"], "error: there is no command 'frobnicate'; there are init, describe, diagram, iam, image, rewrite,"),
     "a verb nearly right": (["polcy"], "error: there is no command 'polcy' (did you mean 'policy'?); there are init,"),
     "an option nearly right": (["policy", "--fom", "x"], "error: there is no option --fom (did you mean '--form'?); ecr-pull-through policy --help explains it\n"),

@@ -17,7 +17,7 @@ UsageError: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Set up": ("init", "describe", "diagram", "iam"),
     "Use the cache": ("image", "rewrite", "helm-values", "cluster-config", "policy"),
-    "Operate": ("inventory", "warm", "check", "backfill", "purge"),
+    "Operate": ("inventory", "warm", "try", "check", "backfill", "purge"),
 }
 """The commands, by what people do with them, in the order of the help."""
 

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ._console import complain, say, say_json
 from ._mapping import Cluster, Config, Host, Registry, Upstreams, mapping_of
 from ._options import AssumeRole, Profile
+from ._usage import Command
 
 if TYPE_CHECKING:
     from ..images import CacheMapping, EcrHost
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("try")(try_)
+    app.command("try", cls=Command)(try_)
 
 
 def try_(
-    image: Annotated[str, typer.Argument(help="Image reference, as upstream or as the cache names it.")],
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="Image reference, as upstream or as the cache names it.")
+    ],
     config: Config = None,
     cluster: Cluster = None,
     registry: Registry = None,
@@ -52,7 +55,7 @@ def try_(
     assume_role: AssumeRole = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each step.")] = False,
 ) -> None:
-    """Pull an image as a node does it, and explain what stops it.
+    """Pull an image as a node does; explain what fails.
 
     It signs in, reads the manifest and the first bytes of each layer through the endpoint given, and stores nothing. ECR imports
     the image if the cache does not have it, as for any first pull.

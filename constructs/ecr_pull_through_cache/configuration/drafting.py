@@ -228,7 +228,18 @@ class _Writer:
                 f"\n  ecr-pull-through policy --config {self._path} --cluster {cluster.name} | kubectl apply -f -"
                 for cluster in self._draft.clusters
             )
+        if self._draft.upstreams:
+            yield (
+                "Prove a pull, from here and from a cluster:\n"
+                f"  ecr-pull-through try IMAGE --config {self._path}{self._selected}\n"
+                f"  ecr-pull-through try IMAGE --pod --config {self._path}{self._selected} | kubectl apply -f -"
+            )
         yield f"Compare what is deployed with this file, now and later:\n  ecr-pull-through check --config {self._path}"
+
+    @property
+    def _selected(self) -> str:
+        """The option that selects a registry, where one is needed."""
+        return "" if len(self._draft.clusters) == 1 else f" --registry {_MAIN}"
 
     @property
     def _caching(self) -> list[PlaceDraft]:
