@@ -37,9 +37,6 @@ _IMAGE_IN_JSON = re.compile(r'(?<="image":")[^"\\]+(?=")')
 _CHART = "Custom::AWSCDK-EKS-HelmChart"
 
 
-_WARNING = "cdk-ecr-pull-through-cache:"
-
-
 @jsii.implements(IAspect)
 class RewriteImages:
     """Sends every image in a scope to the cache: of ECS, Fargate, Batch, CodeBuild, SageMaker, EKS manifests and Helm values.
@@ -88,7 +85,11 @@ class RewriteImages:
             elif cached is None or placed.custody is Custody.OWN:
                 continue
             elif placed.custody is not Custody.PULLED:
-                _warn(node, "imageStays", f"the image {placed.value} stays: {placed.custody.value}")
+                _warn(
+                    node,
+                    "cdk-ecr-pull-through-cache:imageStays",
+                    f"the image {placed.value} stays: {placed.custody.value}",
+                )
             elif kind == CODEBUILD:
                 self._move_project(node, placed, cached)
             elif kind == APP_RUNNER:
@@ -99,9 +100,17 @@ class RewriteImages:
     def _warn_of_lambda(self, node: CfnResource, image: Any, cached: str | None) -> None:
         """AWS Lambda takes images of private ECR alone, and never makes ECR import one."""
         if cached is not None:
-            _warn(node, "lambdaImage", f"the image {image} stays: {Custody.LAMBDA.value}; here it would be {cached}")
+            _warn(
+                node,
+                "cdk-ecr-pull-through-cache:lambdaImage",
+                f"the image {image} stays: {Custody.LAMBDA.value}; here it would be {cached}",
+            )
         elif isinstance(image, str) and self._names_the_cache(image):
-            _warn(node, "lambdaImage", f"the image {image} has to be in the cache before: {Custody.LAMBDA.value}")
+            _warn(
+                node,
+                "cdk-ecr-pull-through-cache:lambdaImage",
+                f"the image {image} has to be in the cache before: {Custody.LAMBDA.value}",
+            )
 
     def _names_the_cache(self, image: str) -> bool:
         try:
@@ -118,7 +127,7 @@ class RewriteImages:
         if role is None or not self._grant(role):
             _warn(
                 node,
-                "codeBuildRole",
+                "cdk-ecr-pull-through-cache:codeBuildRole",
                 f"the image becomes {cached}, which the project pulls with its service role; let that role pull and import, "
                 "for example by cache.grant_import(role)",
             )
@@ -179,8 +188,8 @@ class RewriteImages:
         return decision.image if decision.is_rewritten else None
 
 
-def _warn(node: CfnResource, name: str, text: str) -> None:
-    Annotations.of(node).add_warning_v2(f"{_WARNING}{name}", text)
+def _warn(node: CfnResource, warning: str, text: str) -> None:
+    Annotations.of(node).add_warning_v2(warning, text)
 
 
 def _move_service(node: CfnResource, placed: PlacedImage, cached: str, properties: Mapping[str, Any]) -> None:
@@ -194,7 +203,7 @@ def _move_service(node: CfnResource, placed: PlacedImage, cached: str, propertie
     if not role:
         _warn(
             node,
-            "appRunnerAccessRole",
+            "cdk-ecr-pull-through-cache:appRunnerAccessRole",
             f"the image {placed.value} stays: App Runner pulls {cached} with an access role alone, so give the service one "
             "(AuthenticationConfiguration.AccessRoleArn)",
         )
@@ -203,7 +212,7 @@ def _move_service(node: CfnResource, placed: PlacedImage, cached: str, propertie
     node.add_property_override("SourceConfiguration.ImageRepository.ImageRepositoryType", "ECR")
     _warn(
         node,
-        "appRunnerAccessRole",
+        "cdk-ecr-pull-through-cache:appRunnerAccessRole",
         f"the image becomes {cached}, which App Runner pulls with its access role; let that role pull it, and bring the image to "
         "the cache before, since AWS does not say that App Runner pulls through a rule",
     )
