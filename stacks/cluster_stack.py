@@ -9,11 +9,9 @@ import aws_cdk as cdk
 from constructs import Construct
 from ecr_pull_through_cache import (
     CacheRegistry,
-    FailurePolicy,
     ImageRewritePolicy,
     NodePullMode,
     NodePullPolicy,
-    PolicySettings,
     PullThroughCache,
     UpstreamCache,
 )
@@ -77,10 +75,7 @@ class ClusterStack(cdk.Stack):
                 "ImageRewritePolicy",
                 cache=cluster.mapping,
                 form=cluster.rewrite.form,
-                settings=PolicySettings(
-                    failure_policy=FailurePolicy(cluster.rewrite.failure_policy),
-                    excluded_namespaces=cluster.rewrite.excluded_namespaces,
-                ),
+                settings=cluster.policy_settings,
             )
         if cluster.endpoints is not None:
             _make_endpoints(self, cluster.endpoints)

@@ -60,7 +60,7 @@ CASES = {
     ),
     "an unknown key of a registry": (
         {"registries/main/upstream": {}},
-        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are acceptUnverified, account, backfill, dashboard, emptyOnDelete, pull, region, registryPolicyScope, replicateTo, scanType, template, upstreams, warm"],
+        ["registries.main.upstream: is not a key here (did you mean 'upstreams'?); allowed are acceptUnverified, account, backfill, dashboard, emptyOnDelete, exclude, only, pull, region, registryPolicyScope, replicateTo, scanType, template, upstreams, warm"],
     ),
     "an unknown key of an upstream": (
         {"registries/main/upstreams/k8s": {"upstream": "registry.k8s.io", "credential": "x"}},

@@ -16,12 +16,19 @@ from ecr_pull_through_cache.admission import (
     render_policy,
     render_refusal,
 )
-from ecr_pull_through_cache.images import CacheMapping, InvalidImageReference, PinnedByDigest
+from ecr_pull_through_cache.admission.kyverno_chart import kyverno_values
+from ecr_pull_through_cache.images import (
+    CachedUpstream,
+    CacheMapping,
+    InvalidImageReference,
+    PinnedByDigest,
+    Upstream,
+)
 from ecr_pull_through_cache.manifests.yaml_text import to_yaml
 from tests.corpus import DIGEST, HOST, mapping
 from tests.real.conftest import OPT_OUT
 from tests.real.engines import layer_tool, run
-from tests.real.kyverno import applied, is_left_alone, is_rewritten, wait_until
+from tests.real.kyverno import applied, chart_documents, is_left_alone, is_rewritten, wait_until
 from tests.real.pods import images_of, pod
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("kubernetes")]
@@ -634,3 +641,22 @@ def test_debugging_with_kubectl_as_people_do(api, tmp_path):
         "c3": "a.b/c:1",
         "debug": CACHE.map("registry.k8s.io/debug:1"),
     }
+
+
+def test_kyverno_is_installed_with_every_image_from_the_cache(tmp_path):
+    rules = [CachedUpstream(upstream=Upstream.GITHUB, repository_prefix="gh")]
+    values = kyverno_values(CacheMapping.of(HOST, rules))
+
+    def images(node):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "image" and isinstance(value, str):
+                    yield value
+                yield from images(value)
+        elif isinstance(node, list):
+            for item in node:
+                yield from images(item)
+
+    found = {image for document in chart_documents(tmp_path, values) for image in images(document)}
+    assert len(found) >= 5
+    assert {image for image in found if not image.startswith(f"{HOST}/gh/kyverno/")} == set()

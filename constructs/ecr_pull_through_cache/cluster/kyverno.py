@@ -9,7 +9,8 @@ from aws_cdk import CfnResource, Duration
 from constructs import Construct
 
 from .._props import checked
-from ..images import CacheMapping, Reason
+from ..admission.kyverno_chart import CHART_VERSION, REPOSITORY, kyverno_values, merged
+from ..images import CacheMapping
 from ._eks import is_v2
 
 if TYPE_CHECKING:
@@ -17,23 +18,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_eks_v2 as eks_v2
 
     from ..registry.pull_through_cache import IPullThroughCache
-
-CHART_VERSION = "3.9.0"
-"""The chart of Kyverno 1.19.0, the newest when this package was released."""
-REPOSITORY = "https://kyverno.github.io/kyverno/"
-
-# Kyverno publishes at reg.kyverno.io, which ECR cannot pull through, and the same images at ghcr.io.
-_IMAGES = {
-    "admissionController.initContainer": "kyvernopre",
-    "admissionController.container": "kyverno",
-    "backgroundController": "background-controller",
-    "cleanupController": "cleanup-controller",
-    "reportsController": "reports-controller",
-    "crds.migration": "kyverno-cli",
-    "test": "readiness-checker",
-    "webhooksCleanup": "readiness-checker",
-}
-_REPLICAS = {"admissionController": 3, "backgroundController": 2, "cleanupController": 2, "reportsController": 2}
 
 
 @checked
@@ -94,30 +78,3 @@ class Kyverno(Construct):
     def resource(self) -> CfnResource:
         """The L1 of the Helm release."""
         return cast("CfnResource", self.chart.node.find_child("Resource").node.default_child)
-
-
-def kyverno_values(mapping: CacheMapping | None) -> dict[str, Any]:
-    """Values of Kyverno's chart: replicas, and images from the cache as far as the mapping has them.
-
-    :param mapping: what images become.
-    """
-    values: dict[str, Any] = {component: {"replicas": count} for component, count in _REPLICAS.items()}
-    for place, name in _IMAGES.items():
-        decision = mapping.decide(f"ghcr.io/kyverno/{name}") if mapping else None
-        if decision is None or decision.reason is not Reason.CACHED:
-            continue
-        registry, _, repository = decision.image.partition("/")
-        at: dict[str, Any] = {"image": {"registry": registry, "repository": repository}}
-        for key in reversed(place.split(".")):
-            at = {key: at}
-        values = merged(values, at)
-    return values
-
-
-def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Values over values, as Helm merges them."""
-    result = dict(below)
-    for key, value in above.items():
-        mine = result.get(key)
-        result[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
-    return result

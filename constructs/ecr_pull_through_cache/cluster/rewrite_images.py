@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 
 from constructs import IConstruct
 
+from ..admission.kyverno_chart import merged
 from ..ecr import permissions
 from ..ecr.registry import EcrRegistry
 from ..images import CacheMapping, EcrHost, InvalidImageReference, Reason
@@ -27,7 +28,6 @@ from ..manifests.cloudformation import (
     value_of,
 )
 from ..manifests.helm import override
-from .kyverno import merged
 
 if TYPE_CHECKING:
     from ..registry.pull_through_cache import IPullThroughCache

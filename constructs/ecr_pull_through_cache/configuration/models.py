@@ -17,6 +17,7 @@ from ..images import (
     ROOT,
     CachedUpstream,
     Credentials,
+    ImagePattern,
     PinnedByDigest,
     Upstream,
     check_allowed,
@@ -64,12 +65,18 @@ def _text_of_digits(value: Any) -> Any:
     return value
 
 
+def _pattern_of_images(value: str) -> str:
+    ImagePattern.parse(value)
+    return value
+
+
 def _upstream_from_host(value: Any) -> Any:
     return {"upstream": value} if isinstance(value, str) else value
 
 
 AccountName = Annotated[str, BeforeValidator(_text_of_digits)]
 Platform = Annotated[str, AfterValidator(check_platform)]
+Patterns = tuple[Annotated[str, AfterValidator(_pattern_of_images)], ...]
 Tags = Annotated[dict[str, str], AfterValidator(check_tags)]
 SecretName = Annotated[
     str,
@@ -313,6 +320,11 @@ class Registry(Model):
         None,
         description="Scan images when they are imported or pushed. Default: the registry's setting is not managed.",
     )
+    exclude: Patterns = Field(
+        (),
+        description="Patterns of images that keep their upstream: quay.io/team/*, docker.io/library/nginx:1.2*. Default: none.",
+    )
+    only: Patterns = Field((), description="Patterns of the images that go to the cache. Default: all.")
     warm: Warm | None = Field(None, description="Import images before they are pulled. Default: no warmer.")
     backfill: Backfill | None = Field(
         None, description="Apply the settings of templates to existing repositories. Default: no backfill."
@@ -339,7 +351,10 @@ class Nodes(Model):
 class Rewrite(Model):
     """Admission policy that rewrites images."""
 
-    form: PolicyForm = Field(PolicyForm.MUTATING_POLICY, description="Form of the admission policy.")
+    form: PolicyForm = Field(
+        PolicyForm.MUTATING_POLICY,
+        description="Form of the admission policy. Kyverno deprecates cluster-policy since 1.17 and will remove it.",
+    )
     pinned_by_digest: PinnedByDigest = Field(
         PinnedByDigest.LEAVE,
         description="'rewrite' only where every image is in the cache before it is rolled out: "
@@ -349,6 +364,10 @@ class Rewrite(Model):
         "Ignore", description="Ignore admits Pods unchanged while the policy cannot be evaluated; Fail rejects them."
     )
     excluded_namespaces: tuple[str, ...] = Field((), description="Namespaces whose Pods are not rewritten.")
+    opt_in: bool = Field(
+        False,
+        description="Rewrite only in namespaces with the label ecr-pull-through-cache/rewrite: enabled. Default: in all.",
+    )
 
 
 class Endpoints(Model):
@@ -384,6 +403,13 @@ class Cluster(Model):
         True,
         alias="import",
         description="Whether a pull may import a new image; false if images are approved and warmed first.",
+    )
+    exclude: Patterns | None = Field(
+        None,
+        description="Patterns of images that keep their upstream, such as quay.io/team/*. Default: the registry's.",
+    )
+    only: Patterns | None = Field(
+        None, description="Patterns of the images that go to the cache. Default: the registry's, else all."
     )
     rewrite: Rewrite | None = Field(None, description="Admission policy that rewrites images. Default: no policy.")
     prepopulated: bool = Field(

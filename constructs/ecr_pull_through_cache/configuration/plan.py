@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..admission import FailurePolicy, PolicySettings
 from ..ecr.registry import EcrRegistry
 from ..ecr.statements import Importable, Who
 from ..ecr.template_rules import PULL_THROUGH_CACHE, REPLICATION, cautions
@@ -129,6 +130,8 @@ class RegistryPlan:
         return CacheMapping(
             registry=self.host,
             rules=tuple(self.pulled_through[prefix].cached for prefix in sorted(self.pulled_through)),
+            exclude=self.settings.exclude,
+            only=self.settings.only,
         )
 
     @property
@@ -228,6 +231,19 @@ class ClusterPlan:
             rules=tuple(plans[prefix].cached for prefix in sorted(plans)),
             pinned_by_digest=self.rewrite.pinned_by_digest if self.rewrite else PinnedByDigest.LEAVE,
             replica_only=replica_only,
+            exclude=_or(self.settings.exclude, self.registry.settings.exclude),
+            only=_or(self.settings.only, self.registry.settings.only),
+        )
+
+    @property
+    def policy_settings(self) -> PolicySettings:
+        """How the admission policy of this cluster behaves."""
+        if self.rewrite is None:
+            return PolicySettings()
+        return PolicySettings(
+            failure_policy=FailurePolicy(self.rewrite.failure_policy),
+            excluded_namespaces=self.rewrite.excluded_namespaces,
+            opt_in=self.rewrite.opt_in,
         )
 
     @property
@@ -250,6 +266,10 @@ class ClusterPlan:
                 "by digest; bring images to the cache by tag first (ecr-pull-through warm) and set 'prepopulated: true'"
             )
         return found
+
+
+def _or(own: tuple[str, ...] | None, registrys: tuple[str, ...]) -> tuple[str, ...]:
+    return registrys if own is None else own
 
 
 def _stack_name(stack_id: str) -> str:
