@@ -1,31 +1,16 @@
-"""The commands, put together."""
+"""The application of the command line: its commands are the modules that ``GROUPS`` names."""
 
 from __future__ import annotations
 
+import importlib
+import keyword
 import sys
 from typing import Annotated
 
 import typer
 
 from .._version import __version__
-from . import (
-    backfill,
-    check,
-    cluster_config,
-    describe,
-    diagram,
-    helm_values,
-    iam,
-    image,
-    init,
-    inventory,
-    policy,
-    purge,
-    rewrite,
-    try_,
-    warm,
-)
-from ._usage import Commands
+from ._usage import GROUPS, Commands
 
 app = typer.Typer(
     name="ecr-pull-through",
@@ -56,21 +41,7 @@ def _root(
         raise typer.Exit(2)
 
 
-for _module in (
-    init,
-    describe,
-    diagram,
-    iam,
-    image,
-    rewrite,
-    helm_values,
-    cluster_config,
-    policy,
-    inventory,
-    warm,
-    try_,
-    check,
-    backfill,
-    purge,
-):
-    _module.register(app)
+for _name in (name for names in GROUPS.values() for name in names):
+    # `try` is no name of a module: PEP 8 appends an underscore to keywords.
+    _module = f"{_name.replace('-', '_')}{'_' if keyword.iskeyword(_name) else ''}"
+    importlib.import_module(f".{_module}", __package__).register(app)

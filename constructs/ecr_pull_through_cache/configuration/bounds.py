@@ -1,4 +1,4 @@
-"""How large a YAML document may be, counted with what its aliases stand for and before anything is made of it.
+"""Limits on the size of a YAML document, counted with its expanded aliases before it is constructed.
 
 Nine lines of aliases of aliases stand for a thousand million values, and a merge key copies them.
 """

@@ -97,7 +97,7 @@ class RateLimit:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerStart:
-    """Where the first bytes of a layer came from.
+    """The source of the first bytes of a layer.
 
     :param host: the registry's host, or the host that it redirects to.
     :param received: bytes read.

@@ -34,7 +34,7 @@ class Step(Enum):
 
 
 class Result(Enum):
-    """How a step ended."""
+    """The outcome of a step."""
 
     OK = "ok"
     WARNING = "warning"
