@@ -69,3 +69,27 @@ def test_describe_as_data():
     data = json.loads(cli("describe", "--config", "environments/minimal.yaml", "--json").stdout)
     assert data["registries"]["main"]["upstreams"] == {"k8s": "registry.k8s.io"}
     assert data["clusters"]["demo"]["imports"] is True
+
+
+UPSTREAMS = """
+registries:
+  main:
+    account: "111122223333"
+    region: eu-west-1
+    upstreams:
+      theirs: { upstream: 444455556666.dkr.ecr.eu-west-1.amazonaws.com, upstreamRepositoryPrefix: apps }
+      ours: 222233334444.dkr.ecr.eu-west-1.amazonaws.com
+  team: { account: "222233334444", region: eu-west-1, upstreams: { k8s: registry.k8s.io } }
+"""
+
+
+def test_the_statements_that_a_private_upstream_of_another_account_needs(describe, tmp_path):
+    (tmp_path / "cache.yaml").write_text(UPSTREAMS)
+    shown = " ".join(describe("--config", str(tmp_path / "cache.yaml")).replace("│", " ").split())
+    actions = "ecr:BatchGetImage, ecr:BatchImportUpstreamImage, ecr:GetDownloadUrlForLayer, ecr:GetImageCopyStatus"
+    assert f"444455556666 must grant {actions} on arn:aws:ecr:eu-west-1:444455556666:repository/apps/*" in shown
+    assert f"the stack of team grants {actions} on arn:aws:ecr:eu-west-1:222233334444:repository/*" in shown
+    data = json.loads(describe("--config", str(tmp_path / "cache.yaml"), "--json"))
+    ours, theirs = data["registries"]["main"]["upstreamGrants"]
+    assert (ours["deployedBy"], theirs["deployedBy"]) == ("team", None)
+    assert theirs["statement"]["Principal"] == {"AWS": ["arn:aws:iam::111122223333:root"]}

@@ -92,6 +92,7 @@ _TEMPLATES = "Repository creation templates"
 _LIFECYCLE = "Lifecycle policies"
 _REPLICATION = "Replication"
 _SCANNING = "Scanning and signing"
+_POLICIES = "Policies"
 _PLACES = "Accounts, Regions and endpoints"
 _IMAGES = "Image references"
 
@@ -178,6 +179,13 @@ LIMITS: tuple[Limit, ...] = (
         _CREDENTIALS,
         "The name of the secret begins with ecr-pullthroughcache/; a secret made in the same app is given such a name.",
         f"{GUIDE}pull-through-cache-creating-secret.html",
+    ),
+    _error(
+        "secret-name-length",
+        _CREDENTIALS,
+        "The name of the secret has at most 512 characters.",
+        "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html",
+        quota=quotas.SECRET_NAME,
     ),
     _error(
         "secret-place",
@@ -396,6 +404,31 @@ LIMITS: tuple[Limit, ...] = (
         "A Region that this package does not know, of a name like those of its partition, is taken to have ECR.",
         "https://docs.aws.amazon.com/general/latest/gr/ecr.html",
         where=_BOTH,
+    ),
+    _error(
+        "policy-size",
+        _POLICIES,
+        "A registry policy and a repository policy have at most 10,240 characters. All accounts stand in one statement; "
+        "where they are too many, name their organisation.",
+        f"{API}API_PutRegistryPolicy.html",
+        f"{API}API_SetRepositoryPolicy.html",
+        quota=quotas.REGISTRY_POLICY_CHARACTERS,
+    ),
+    _error(
+        "managed-policy-size",
+        _POLICIES,
+        "A managed policy of IAM has at most 6,144 characters. The permissions of nodes are shared out over several "
+        "policies; an allow list that fits into none is refused.",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
+        where=_SYNTHESIS,
+        quota=quotas.MANAGED_POLICY_CHARACTERS,
+    ),
+    _error(
+        "limits-beside-root",
+        _POLICIES,
+        "An allow list, or known repositories only, does not go with another upstream under ROOT, whose repositories are to "
+        "IAM all of the registry's.",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html",
     ),
     _error(
         "fips-endpoints",

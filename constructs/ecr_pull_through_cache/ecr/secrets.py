@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 
 from ..errors import UserError
+from . import quotas
 from .registry import EcrRegistry
 
 PREFIX = "ecr-pullthroughcache/"
 """The beginning of every secret name that ECR accepts for a pull through cache rule."""
 
-LONGEST_NAME = 512
+LONGEST_NAME = quotas.SECRET_NAME.value
 """Characters of a secret's name, the prefix included, that Secrets Manager accepts."""
 
 KEYS = frozenset({"username", "accessToken"})

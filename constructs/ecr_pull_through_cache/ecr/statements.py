@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..images import ROOT
-from . import permissions
+from . import permissions, quotas
 from .registry import EcrRegistry
 
 Statement = dict[str, Any]
@@ -342,19 +342,6 @@ def _text(part: Any) -> str:
     return str(_shortest(part))
 
 
-REGISTRY_POLICY_CHARACTERS = 10_240
-"""Characters of a registry policy, and of a repository policy.
-
-https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutRegistryPolicy.html (policyText)
-"""
-
-MANAGED_POLICY_CHARACTERS = 6_144
-"""Characters of a managed policy of IAM.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-entity-length
-"""
-
-
 def check_size(kind: str, policy: Mapping[str, Any]) -> None:
     """Refuse a policy of the registry that ECR would refuse for its length.
 
@@ -363,11 +350,11 @@ def check_size(kind: str, policy: Mapping[str, Any]) -> None:
     :raises UserError: when it is too long.
     """
     size = characters(policy)
-    if size <= REGISTRY_POLICY_CHARACTERS:
+    if size <= quotas.REGISTRY_POLICY_CHARACTERS.value:
         return
     named = {one for statement in policy["Statement"] for one in _named(statement)}
     raise UserError(
-        f"the {kind} would have {size:,} characters, and ECR accepts {REGISTRY_POLICY_CHARACTERS:,}; it names "
+        f"the {kind} would have {size:,} characters, and ECR accepts {quotas.REGISTRY_POLICY_CHARACTERS.value:,}; it names "
         f"{len(named)} principals: name their AWS organisation instead (organization: true under 'pull' in a configuration, "
         "Pullers(organization=...) in Python)"
     )
@@ -379,7 +366,9 @@ def _named(statement: Mapping[str, Any]) -> Iterable[str]:
     return [given] if isinstance(given, str) else [str(one) for one in given]
 
 
-def split(statements: Sequence[Statement], *, longest: int = MANAGED_POLICY_CHARACTERS) -> list[list[Statement]]:
+def split(
+    statements: Sequence[Statement], *, longest: int = quotas.MANAGED_POLICY_CHARACTERS.value
+) -> list[list[Statement]]:
     """Statements shared out over as few policies as needed, none of them longer than IAM allows.
 
     A statement that is too long by itself is cut between its resources. ``NotResource`` is never cut: a denial of everything
