@@ -128,7 +128,7 @@ WRONG = {
     "another enum": lambda stack: Colour.RED,
     "a duration": lambda stack: cdk.Duration.days(1),
     "a construct": lambda stack: Construct(stack, "Wrong"),
-    "a stack": lambda stack: stack,
+    "a stack": lambda stack: cdk.Stack.of(stack),
     "credentials": lambda stack: UpstreamCredentials(stack, "Wrong", secret_name="wrong"),
     "a topic": lambda stack: sns.Topic(stack, "Wrong"),
     "an imported topic": lambda stack: sns.Topic.from_topic_arn(stack, "Wrong", "arn:aws:sns:eu-west-1:111122223333:t"),
@@ -160,17 +160,22 @@ def test_every_public_construct_and_value_is_here():
 @pytest.mark.parametrize(("name", "prop"), CASES, ids=lambda part: part)
 def test_a_construct_answers_with_a_sentence_or_takes_it(stacks, name, prop):
     kind = getattr(package, name)
-    answers = {}
-    for words, wrong in WRONG.items():
-        stack = stacks.new()
-        props = {**CONSTRUCTS[name](stack), prop: wrong(stack)}
+    answers, stack, props = {}, None, None
+    for number, (words, wrong) in enumerate(WRONG.items()):
+        if props is None:
+            stack = stacks.new()
+            props = CONSTRUCTS[name](stack)
+        given = wrong(Construct(stack, f"Given{number}"))
         try:
-            kind(stack, "It", **props)
+            kind(stack, "It", **{**props, prop: given})
+            props = None  # it was taken: the next one needs a stack of its own
         except UserError as error:
             assert str(error).startswith(f"{stack.node.path}/"), (words, error)
             assert "\n" not in str(error)
+            # Nothing half-made is left behind.
+            assert stack.node.try_find_child("It") is None, (words, error)
         except Exception as error:
-            answers[words] = repr(error)[:300]
+            answers[words], props = repr(error)[:300], None
     assert answers == {}
 
 

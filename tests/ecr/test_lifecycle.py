@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import aws_cdk as cdk
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -340,3 +341,13 @@ def test_a_nonsense_value_is_refused_or_accepted_and_never_breaks(key, nonsense)
     except UserError:
         return
     assert refusals(text(made.to_json())) == []
+
+
+class TestAgesAsPeriods:
+    def test_a_duration_of_whole_days_is_their_number(self):
+        for period in (cdk.Duration.days(9), cdk.Duration.hours(216)):
+            assert LifecyclePolicy.expire_after(days=period).to_text() == LifecyclePolicy.expire_after(days=9).to_text()
+
+    def test_a_duration_of_parts_of_days_is_refused(self):
+        with pytest.raises(UserError, match="a lifecycle rule counts days, and 36 hours are no whole days"):
+            LifecyclePolicy.expire_after(days=cdk.Duration.hours(36))

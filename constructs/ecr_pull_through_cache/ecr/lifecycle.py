@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import UserError
 from . import quotas
@@ -54,6 +54,27 @@ class LifecycleAction(Enum):
     """ECR deletes them."""
     ARCHIVE = "transition"
     """ECR moves them to the archive class, from which they cannot be pulled."""
+
+
+class Period(Protocol):
+    """A period of time such as ``aws_cdk.Duration``, which this module does not import."""
+
+    def to_hours(self, *, integral: bool | None = None) -> float:
+        """The period in hours."""
+
+
+def whole_days(given: int | Period) -> int:
+    """A number of days, however it is given.
+
+    :param given: the number, or a period of whole days.
+    :raises UserError: when the period is not one of whole days.
+    """
+    if not hasattr(given, "to_hours"):
+        return given
+    hours = given.to_hours(integral=False)
+    if hours % 24:
+        raise UserError(f"a lifecycle rule counts days, and {hours:g} hours are no whole days")
+    return int(hours // 24)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,18 +311,20 @@ class LifecyclePolicy:
             )
 
     @classmethod
-    def expire_after(cls, *, days: int) -> LifecyclePolicy:
+    def expire_after(cls, *, days: int | Period) -> LifecyclePolicy:
         """Expire images by their age, whether they are pulled or not; the next pull by tag imports an image again.
 
         ECR has no rule that expires images by their last pull (aws/containers-roadmap#2728).
 
-        :param days: days since ECR imported the image; at least 1.
+        :param days: days since ECR imported the image, at least 1, or a ``Duration`` of whole days.
+        :raises UserError: when a period is not one of whole days.
         """
+        count = whole_days(days)
         rule = LifecycleRule(
             priority=1,
             count_type=CountType.SINCE_IMAGE_PUSHED,
-            count=days,
-            description=f"Expire images {days} days after they were imported",
+            count=count,
+            description=f"Expire images {count} days after they were imported",
         )
         return cls([rule])
 

@@ -617,12 +617,13 @@ class ReplicaRegistry(Construct):
     :param scope: parent.
     :param id: id below the parent.
     :param repository_prefixes: prefixes of the repositories that arrive; ``ROOT`` for all.
-    :param settings: what repositories are created with; mutable tags and AES-256 if left out.
-    :param replicated_from: accounts whose registries replicate into this one.
-    :param replicate_to: where images that were pushed are copied to; replicas themselves are not replicated on.
-    :param pullers: who pulls besides the registry's own account.
-    :param applied_for: what creates the repositories here; replication if left out.
-    :raises UserError: when no prefix is given, or for what :class:`RepositoryCreationTemplate` refuses.
+    :param settings: settings of the repositories, for all or by prefix. Default: mutable tags and AES-256.
+    :param replicated_from: accounts whose registries replicate into this one. Default: none.
+    :param replicate_to: the destinations of images that are pushed here, or the names of Regions of the same account; replicas
+        themselves are not replicated on. Default: none.
+    :param pullers: the other accounts that pull. Default: none.
+    :param applied_for: how the repositories come about. Default: by replication.
+    :raises UserError: when no prefix is given, or for the reasons of :class:`RepositoryCreationTemplate`.
     """
 
     def __init__(
@@ -639,6 +640,8 @@ class ReplicaRegistry(Construct):
     ) -> None:
         if not repository_prefixes:
             raise error_at(scope, id, "no repository prefixes are given; give those of the images that arrive")
+        if not applied_for:
+            raise error_at(scope, id, f"applied_for is empty; allowed are {', '.join(a.value for a in AppliedFor)}")
         with at(scope, id):
             destinations = _destinations(replicate_to)
             for account in replicated_from:
