@@ -11,3 +11,10 @@ def test_helm_values(tmp_path):
     done = cli("helm-values", tmp_path / "values.yaml", *RULES)
     assert yaml.safe_load(done.stdout) == {"image": {"repository": f"{HOST}/hub/library/nginx"}}
     assert "x.image: left: quay.io/a/b: no rule caches this registry" in done.stderr
+
+
+def test_a_chart_that_is_not_there_is_one_sentence():
+    assert (
+        cli("helm-values", "nope", *RULES, expect=2).stderr
+        == "error: nope: the chart cannot be read: No such file or directory\n"
+    )

@@ -45,7 +45,8 @@ def chart_values(path: Path) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
         else:
             texts = {"values.yaml": path.read_text()}
     except (OSError, UnicodeDecodeError, tarfile.TarError) as error:
-        raise UserError(f"{path}: the chart cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(f"{path}: the chart cannot be read: {reason}") from None
     found = []
     for name, text in texts.items():
         keys = _keys_of(name)
