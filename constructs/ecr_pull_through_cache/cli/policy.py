@@ -129,7 +129,7 @@ _KYVERNO = {
 
 
 def _needs(form: PolicyForm, *, refuse: bool) -> list[str]:
-    """Say what a cluster needs for a form, and how to get it."""
+    """Explain what a cluster needs for a form, and how to get it."""
     if form is PolicyForm.MUTATING_ADMISSION_POLICY:
         return [f"this policy needs Kubernetes {'1.30' if refuse else '1.36'} or newer, and no controller"]
     needs = (

@@ -237,7 +237,7 @@ class ClusterPlan:
 
     @property
     def policy_settings(self) -> PolicySettings:
-        """How the admission policy of this cluster behaves."""
+        """The settings of this cluster's admission policy."""
         if self.rewrite is None:
             return PolicySettings()
         return PolicySettings(
