@@ -283,3 +283,27 @@ def test_a_registry_has_50_rules_and_no_more(stack):
     assert warnings(stack) == []
     with pytest.raises(UserError, match="Stack/Rule: the registry has 50 rules already"):
         rule(stack)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"repository": "pause:3.10", "tag": "3.10"}, "holds the tag '3.10'; give it as 'tag'"),
+        ({"repository": "pause@sha256:" + "a" * 64}, "holds a digest; give it as 'digest'"),
+        ({"repository": "registry.k8s.io/pause"}, "begins with the host 'registry.k8s.io'"),
+        ({"repository": "localhost:5000/pause"}, "begins with the host 'localhost:5000'"),
+        ({"repository": "pause", "digest": "sha256:12"}, "the digest 'sha256:12' is given"),
+        ({"repository": "pause", "tag": "a b"}, "the tag 'a b' is given"),
+        ({"repository": "Pause"}, "the repository 'Pause' is given"),
+        ({"repository": "p" * 252}, "has 256 characters with its prefix; at most 255 are allowed"),
+    ],
+)
+def test_parts_that_make_no_reference_are_refused(stack, parts, message):
+    with pytest.raises(UserError) as error:
+        rule(stack).image_uri(**parts)
+    assert message in str(error.value)
+
+
+def test_a_repository_of_private_ecr_may_begin_like_a_host(stack):
+    it = rule(stack, upstream=Upstream.ecr(account="111122223333", region="us-east-1"), repository_prefix="theirs")
+    assert it.image_uri("team.a/app", tag="1").endswith("/theirs/team.a/app:1")

@@ -236,18 +236,21 @@ LIMITS: tuple[Limit, ...] = (
         _TEMPLATES,
         "Under IMMUTABLE, ECR cannot refresh a cached tag that moved upstream.",
         f"{GUIDE}pull-through-cache.html",
+        where=_BOTH,
     ),
     _warning(
         "immutable-replicas",
         _TEMPLATES,
         "Under IMMUTABLE, a replica whose tag exists already arrives without the tag, so nodes keep the old image.",
         f"{GUIDE}replication.html",
+        where=_BOTH,
     ),
     _warning(
         "archived",
         _TEMPLATES,
         "Nobody can pull an archived image until it is restored, neither from a cache nor from replicas.",
         f"{GUIDE}archive-image.html",
+        where=_BOTH,
     ),
     _warning(
         "expiring-replicas",
@@ -255,6 +258,7 @@ LIMITS: tuple[Limit, ...] = (
         "A replica that has expired does not come back by a pull: the source replicates an image once, when it "
         "is pushed or imported.",
         f"{GUIDE}replication.html",
+        where=_BOTH,
     ),
     _error(
         "lifecycle-combinations",

@@ -34,10 +34,9 @@ def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     """
     if len(tags) > quotas.TAGS.value:
         raise UserError(f"{len(tags)} tags are given; allowed are {quotas.TAGS.value} {quotas.TAGS.name}")
-    for key, value in tags.items():
-        problem = _problem_of_tag(key, value)
-        if problem:
-            raise UserError(problem)
+    problems = [problem for key, value in tags.items() if (problem := _problem_of_tag(key, value))]
+    if problems:
+        raise UserError("; ".join(problems))
     return tags
 
 

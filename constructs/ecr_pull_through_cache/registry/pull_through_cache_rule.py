@@ -136,7 +136,14 @@ class _Rule(Construct):
         :param tag: tag. Default: none, which registries read as ``latest``.
         :param digest: digest with its algorithm. The first pull must be by tag. Default: none.
         """
-        return self.registry.image_uri(self.repository_prefix, repository, tag=tag, digest=digest)
+        return self.registry.image_uri(
+            self.repository_prefix, repository, tag=tag, digest=digest, dotted=self._names_may_hold_dots
+        )
+
+    @property
+    def _names_may_hold_dots(self) -> bool:
+        """Whether the first part of a repository's name may look like a host, as in private ECR."""
+        return False
 
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Grant actions on the repositories that the rule fills.
@@ -320,6 +327,10 @@ class PullThroughCacheRule(_Rule):
     def registry(self) -> CacheRegistry:
         """The registry of the stack's environment."""
         return self._registry
+
+    @property
+    def _names_may_hold_dots(self) -> bool:
+        return self.upstream.account is not None
 
     @property
     def tags_repositories(self) -> bool:
