@@ -72,7 +72,7 @@ test-deploy: $(TEST_TOOLS) ## deploy, change and destroy the stacks in AWS emula
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev tools/bench/node_modules/.package-lock.json ## run every benchmark on an idle machine and write docs/benchmarks.md; about 15 minutes
-	tools/engines registry
+	tools/engines registry etcd kube-apiserver kyverno-controller
 	$(BIN)/python -m benchmarks
 
 .PHONY: lint

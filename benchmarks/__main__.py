@@ -23,6 +23,7 @@ SECTIONS = {
     "synth": "Synthesis",
     "rewrite": "Rewriting manifests",
     "warm": "Warming a cache",
+    "admission": "Rewriting at admission",
 }
 """Headings by the module that has the rows."""
 
