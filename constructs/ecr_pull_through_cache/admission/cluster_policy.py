@@ -14,6 +14,7 @@ from . import jmespath
 from .match import MIRROR, chosen, conditions_of_webhook, excluded, metadata, not_opted_out
 from .settings import FailurePolicy, PolicySettings
 
+_ITEMS = "found"
 _OLD_NAMES = "oldNames"
 
 
@@ -68,14 +69,12 @@ def _policy(head: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
 
 def _on_create(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any]:
     lists = jmespath.OF_PODS
+    patches = {path: jmespath.patch_of(jmespath.of_list(_ITEMS, path), field) for path, field in lists.items()}
     return {
         "name": "rewrite-images",
         **_match(settings, "Pod", "CREATE"),
-        "context": [
-            *(_variable(_of(path), jmespath.mapped(mapping, path, field)) for path, field in lists.items()),
-            _variable("patch", _merged({path: jmespath.patch_of(_of(path), field) for path, field in lists.items()})),
-        ],
-        "preconditions": {"any": [_some(f"{_of(path)}[?to]") for path in lists]},
+        "context": [_variable(_ITEMS, jmespath.mapped(mapping, lists)), _variable("patch", _merged(patches))],
+        "preconditions": {"any": [_some(f"{_ITEMS}[?to]")]},
         "mutate": {"patchStrategicMerge": {"spec": "{{ patch }}"}},
     }
 
@@ -83,16 +82,17 @@ def _on_create(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any
 def _on_update(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any]:
     """A Pod that is applied again brings its upstream image back; it keeps exactly what that image becomes."""
     lists = jmespath.OF_PODS
+    kept = {path: f"kept{path[0].upper()}{path[1:]}" for path in lists}
     return {
         "name": "keep-images-of-pods-applied-again",
         **_match(settings, "Pod", "UPDATE"),
         "context": [
-            *(_variable(_of(path), jmespath.mapped(mapping, path, field)) for path, field in lists.items()),
-            *(_variable(_safe(path), jmespath.pairs(_of(path))) for path in lists),
-            *(_variable(_kept(path), jmespath.kept(path, field, _safe(path))) for path, field in lists.items()),
-            _variable("patch", _merged({path: _kept(path) for path in lists})),
+            _variable(_ITEMS, jmespath.mapped(mapping, lists)),
+            _variable("safe", jmespath.pairs(_ITEMS)),
+            *(_variable(kept[path], jmespath.kept(path, field, "safe")) for path, field in lists.items()),
+            _variable("patch", _merged(kept)),
         ],
-        "preconditions": {"any": [_some(f"{_kept(path)}[?image]") for path in lists]},
+        "preconditions": {"any": [_some(f"{items}[?image]") for items in kept.values()]},
         "mutate": {"patchStrategicMerge": {"spec": "{{ patch }}"}},
     }
 
@@ -105,26 +105,14 @@ def _on_debug(mapping: CacheMapping, settings: PolicySettings) -> dict[str, Any]
         "name": "rewrite-images-of-debug-containers",
         **_match(settings, "Pod/ephemeralcontainers", "UPDATE"),
         "context": [
-            _variable(_of(path), jmespath.mapped(mapping, path, field)),
+            _variable(_ITEMS, jmespath.mapped(mapping, jmespath.OF_DEBUG_CONTAINERS)),
             _variable(_OLD_NAMES, f"(request.oldObject.spec.{path} || `[]`)[].name"),
-            _variable("new", jmespath.patch_of(_of(path), field, condition=is_new)),
+            _variable("new", jmespath.patch_of(_ITEMS, field, condition=is_new)),
             _variable("patch", _merged({path: "new"})),
         ],
         "preconditions": {"any": [_some("new[?image]")]},
         "mutate": {"patchStrategicMerge": {"spec": "{{ patch }}"}},
     }
-
-
-def _of(path: str) -> str:
-    return f"mapped{path[0].upper()}{path[1:]}"
-
-
-def _safe(path: str) -> str:
-    return f"safe{path[0].upper()}{path[1:]}"
-
-
-def _kept(path: str) -> str:
-    return f"kept{path[0].upper()}{path[1:]}"
 
 
 def _variable(name: str, expression: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ https://kyverno.io/docs/policy-types/cluster-policy/jmespath/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..images import PLACEHOLDERS, CacheMapping, PinnedByDigest
 from ..images.patterns import expression_of
@@ -23,24 +23,38 @@ _SAFE = "^[A-Za-z0-9._:/@-]+$"
 _LABEL = "^[a-z0-9-]{1,63}$"
 
 
-def mapped(mapping: CacheMapping, path: str, field: str) -> str:
-    """The items of a list, each with its name, its image under ``given``, and under ``to`` what that becomes.
+def mapped(mapping: CacheMapping, lists: Mapping[str, str]) -> str:
+    """The items of some lists of a Pod, each with its list, its name, and under ``to`` what its image becomes.
 
-    ``to`` is empty where the image is left alone, as one that is not legal is.
+    ``to`` is empty where the image is left alone, as one that is not legal is. All lists go through one expression, since
+    Kyverno reads an expression anew for each Pod.
+
+    :param mapping: the mapping.
+    :param lists: lists of the Pod's spec, with the field of an item that holds the reference.
     """
+    items = ", ".join(
+        f"(request.object.spec.{path} || `[]`)[].{{list: '{path}', name: name, given: {field} || ''}}"
+        for path, field in lists.items()
+    )
+    kept = "list: list, name: name"
     steps = [
-        f"(request.object.spec.{path} || `[]`)[].{{name: name, given: {field} || ''}}",
-        f"[].{{name: name, given: given, canonical: ({_guard(mapping)} && {_canonical(mapping)}) || ''}}",
-        f"[].{{name: name, given: given, canonical: canonical, cached: {_substituted(mapping)}}}",
-        f"[].{{name: name, given: given, to: ({_tests(mapping)} && cached) || ''}}",
+        f"[{items}][]",
+        f"[].{{{kept}, canonical: ({_guard(mapping)} && {_canonical(mapping)}) || ''}}",
+        f"[].{{{kept}, canonical: canonical, cached: {_substituted(mapping)}}}",
+        f"[].{{{kept}, to: ({_tests(mapping)} && cached) || ''}}",
     ]
     return " | ".join(steps)
+
+
+def of_list(variable: str, path: str) -> str:
+    """Those of the items of :func:`mapped` that one list has."""
+    return f"{variable}[?list == '{path}']"
 
 
 def patch_of(variable: str, field: str, *, condition: str = "to") -> str:
     """The items of :func:`mapped` as a strategic merge takes them: all names in their order, with the image that changes.
 
-    :param variable: variable that holds the items.
+    :param variable: expression for the items of one list.
     :param field: field of an item of the Pod that holds the reference.
     :param condition: whether an item changes.
     """
@@ -49,8 +63,8 @@ def patch_of(variable: str, field: str, *, condition: str = "to") -> str:
 
 
 def pairs(variable: str) -> str:
-    """Names and cached images of the items of :func:`mapped` as text that is safe inside an expression."""
-    return f"{variable}[?to && regex_match('{_LABEL}', name)].join('=', [name, to])"
+    """Lists, names and cached images of the items of :func:`mapped` as text that is safe inside an expression."""
+    return f"{variable}[?to && regex_match('{_LABEL}', name)].join('=', [list, name, to])"
 
 
 def kept(path: str, field: str, variable: str) -> str:
@@ -61,7 +75,7 @@ def kept(path: str, field: str, variable: str) -> str:
     :param variable: variable with the :func:`pairs` of the Pod as it is to be.
     """
     items = f"(request.oldObject.spec.{path} || `[]`)[].{{name: name, to: {field} || ''}}"
-    condition = f"contains(`{{{{ {variable} }}}}`, join('=', [name, to]))"
+    condition = f"contains(`{{{{ {variable} }}}}`, join('=', ['{path}', name, to]))"
     return f"{items} | {patch_of('@', field, condition=condition)}"
 
 
