@@ -81,6 +81,21 @@ lint: $(VENV)/.installed-dev ## run ruff, ruff format --check and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy constructs/ecr_pull_through_cache stacks app.py tools benchmarks
 
+.PHONY: fuzz
+SEED ?= 20261125
+MINUTES ?= 0
+fuzz: $(TEST_TOOLS) ## fuzz references, manifests, configurations and registries; SEED=N other inputs, MINUTES=N ends sooner
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --minutes $(MINUTES)
+
+$(VENV)/.installed-audit: requirements-audit.txt | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --require-hashes -r requirements-audit.txt
+	@touch $@
+
+.PHONY: audit
+audit: $(VENV)/.installed-audit ## look for known vulnerabilities in the locked dependencies; needs the advisories of PyPI and npm
+	$(VENV)/audit/bin/python tools/audit.py
+
 .PHONY: format
 format: $(VENV)/.installed-dev ## format the sources and apply the linter's fixes
 	$(BIN)/ruff check --fix-only .
@@ -94,6 +109,7 @@ lock: $(VENV)/.installed ## resolve pyproject.toml into requirements*.txt and pa
 	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group docs -c requirements.txt pyproject.toml -o requirements-docs.txt
 	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -c requirements.txt -o requirements-release.txt
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group audit -o requirements-audit.txt
 	npm install --package-lock-only --silent
 
 $(VENV)/.installed-docs: requirements-docs.txt $(VENV)/.installed

@@ -37,7 +37,7 @@ __all__ = [
 
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
-_URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?/?", re.ASCII)
+_URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?/?", re.ASCII)
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _MOST_DIGITS = 15
@@ -342,7 +342,7 @@ def check_url(url: str) -> str:
     :raises UserError: when it is something else.
     """
     match = _URL.fullmatch(url)
-    if match is None:
+    if match is None or int(match["port"] or 1) not in range(1, 65_536):
         raise UserError(f"{url!r} is not where a registry can be reached; write https://HOST or https://HOST:PORT")
     if match["scheme"] == "http" and match["host"] not in _LOOPBACK:
         raise UserError(f"{url!r} would carry the registry's token in the clear; http is for the loopback only")
