@@ -5,9 +5,12 @@ import subprocess
 import sys
 import time
 
+import jsonschema
 import pytest
+import yaml
 
 from ecr_pull_through_cache.configuration import parse
+from ecr_pull_through_cache.configuration.schema import json_schema
 from ecr_pull_through_cache.errors import UserError
 from tests.support import ROOT
 
@@ -104,3 +107,18 @@ registries:
     upstreams: *upstreams
 """
     assert list(parse(text).registries) == ["main", "other"]
+
+
+@pytest.mark.parametrize("value", ["'75'", "yes please", "'true'", "[1]", "{}"])
+@pytest.mark.parametrize(
+    "key", ["dashboard: {quotaThresholdPercent: VALUE}", "warm: {images: ['registry.k8s.io/a:1'], maxConcurrency: VALUE}", "emptyOnDelete: VALUE"]
+)  # fmt: skip
+def test_a_text_is_no_number_and_no_switch_for_the_loader_as_for_the_schema(key, value):
+    text = f"""
+registries:
+  main: {{account: "111122223333", region: eu-west-1, upstreams: {{k8s: registry.k8s.io}}, {key.replace("VALUE", value)}}}
+"""
+    schema = json_schema()
+    assert not jsonschema.validators.validator_for(schema)(schema).is_valid(yaml.safe_load(text))
+    with pytest.raises(UserError, match=r"^configuration:3: registries\.main\."):
+        parse(text)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)  # fmt: skip
 from pydantic.alias_generators import to_camel
 
 from ..admission import PolicyForm
@@ -191,7 +201,7 @@ class UpstreamRule(Model):
         description="Repositories that may be imported, by their path below what the prefix stands for: library/alpine, "
         "bitnami/*. A * stands for any characters. All of them if left out.",
     )
-    known_repositories_only: bool = Field(
+    known_repositories_only: StrictBool = Field(
         False,
         description="Whether nodes may import into existing repositories alone; the registry's owner creates them, for example "
         "by warming.",
@@ -241,7 +251,7 @@ class Pull(Model):
     """Other accounts that may pull. The accounts of the clusters in this file may pull without being listed."""
 
     accounts: tuple[AccountName, ...] = Field((), description="Accounts, by name or 12 digits.")
-    organization: bool = Field(
+    organization: StrictBool = Field(
         False,
         description="Every account of the organization, those of the clusters in this file among them: they are not listed "
         "one by one.",
@@ -259,9 +269,9 @@ class Warm(Model):
         None, description="Schedule of further imports, such as rate(1 day) or cron(0 3 * * ? *). Default: no schedule."
     )
     platforms: tuple[Platform, ...] = Field((), description="Platforms to import, such as linux/arm64. Default: all.")
-    referrers: bool = Field(False, description="Also import signatures and bills of materials.")
-    max_concurrency: int = Field(10, ge=1, le=1000, description="Concurrent batches of 20 images.")
-    requests_per_second: float = Field(200, ge=0, description="Limit for all batches together; 0 for no limit.")
+    referrers: StrictBool = Field(False, description="Also import signatures and bills of materials.")
+    max_concurrency: StrictInt = Field(10, ge=1, le=1000, description="Concurrent batches of 20 images.")
+    requests_per_second: StrictFloat = Field(200, ge=0, description="Limit for all batches together; 0 for no limit.")
     kms_key: KeyArn | None = Field(
         None, description="ARN of a KMS key for the bucket with list and reports. Default: encryption with keys of S3."
     )
@@ -286,10 +296,10 @@ class Backfill(Model):
 class Dashboard(Model):
     """A CloudWatch dashboard of pulls, imports, failures, storage and quotas, with alarms."""
 
-    failed_imports_threshold: float = Field(
+    failed_imports_threshold: StrictFloat = Field(
         10, gt=0, description="Failed imports in an hour at which an alarm is raised."
     )
-    quota_threshold_percent: float = Field(
+    quota_threshold_percent: StrictFloat = Field(
         80, gt=0, le=100, description="Use of a quota, in per cent, at which an alarm is raised."
     )
     alarm_topic: TopicArn | None = Field(None, description="Topic to notify of alarms.")
@@ -330,8 +340,10 @@ class Registry(Model):
         None, description="Apply the settings of templates to existing repositories. Default: no backfill."
     )
     dashboard: Dashboard | None = Field(None, description="CloudWatch dashboard with alarms. Default: no dashboard.")
-    empty_on_delete: bool = Field(False, description="Delete cached images with the stack. Default: they are kept.")
-    accept_unverified: bool = Field(
+    empty_on_delete: StrictBool = Field(
+        False, description="Delete cached images with the stack. Default: they are kept."
+    )
+    accept_unverified: StrictBool = Field(
         False,
         description="Silence the warnings that AWS does not say whether ECR pulls through in this partition or Region.",
     )
@@ -364,7 +376,7 @@ class Rewrite(Model):
         "Ignore", description="Ignore admits Pods unchanged while the policy cannot be evaluated; Fail rejects them."
     )
     excluded_namespaces: tuple[str, ...] = Field((), description="Namespaces whose Pods are not rewritten.")
-    opt_in: bool = Field(
+    opt_in: StrictBool = Field(
         False,
         description="Rewrite only in namespaces with the label ecr-pull-through-cache/rewrite: enabled. Default: in all.",
     )
@@ -399,7 +411,7 @@ class Cluster(Model):
     nodes: tuple[Nodes, ...] = Field(
         (), description="Roles to which the pull policy is attached. Default: it is created and not attached."
     )
-    import_: bool = Field(
+    import_: StrictBool = Field(
         True,
         alias="import",
         description="Whether a pull may import a new image; false if images are approved and warmed first.",
@@ -412,7 +424,7 @@ class Cluster(Model):
         None, description="Patterns of the images that go to the cache. Default: the registry's, else all."
     )
     rewrite: Rewrite | None = Field(None, description="Admission policy that rewrites images. Default: no policy.")
-    prepopulated: bool = Field(
+    prepopulated: StrictBool = Field(
         False, description="Declares that images are warmed before they run here, as a registry of replicas requires."
     )
     endpoints: Endpoints | None = Field(None, description="VPC endpoints for private subnets.")
