@@ -83,7 +83,7 @@ def read(name: str) -> str:
     """
     try:
         if name == "-":
-            return _decoded(sys.stdin.buffer.read())
+            return _decoded(sys.stdin.buffer.read(), name)
         # O_NONBLOCK, because a pipe would wait for a writer. Not Path: for thousands of files it costs a tenth of the time.
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -93,16 +93,18 @@ def read(name: str) -> str:
             if status.st_size > _LARGEST:
                 raise Unreadable(f"{name}: it is larger than 1 GiB")
             with open(descriptor, "rb", closefd=False) as file:
-                return _decoded(file.read())
+                return _decoded(file.read(), name)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise Unreadable(f"{name}: {error.strerror}") from None
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data: bytes, name: str) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Unreadable("it is UTF-16, which kubectl does not read either; write it as UTF-8")
+        raise Unreadable(
+            f"{name}: this is not text in UTF-8 but in UTF-16, which kubectl does not read either; convert it"
+        )
     return data.decode("utf-8", "surrogateescape")
 
 

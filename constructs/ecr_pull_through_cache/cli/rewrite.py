@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from ..errors import UserError
 from ..images import Reason
 from ..manifests.rewriting import Finding, Found, Mentions, Rewriter
+from ..operations.text import printable
 from ._files import Given, Unreadable, files_of, read, why_not_written, write
 from ._mapping import Cluster, Config, Digests, Host, Registry, Upstreams, mapping_of, reverse_mappings_of
 from ._usage import Command
@@ -199,6 +199,8 @@ class _Run:
             _say(f"{self.changes} images in {self.files} files{left}{files}")
 
 
+_LONGEST = 10_000
+"""Characters of one line of output."""
 _COUNTED = {
     Found.MENTION: "named elsewhere and left",
     Found.MATCHED: "matched, built or pushed and left",
@@ -217,7 +219,7 @@ def _list(name: str, findings: Iterable[Finding], to: object) -> None:
             line = f"{where}: {finding.given} -> {finding.image}: {finding.found.value}"
         else:
             line = f"{where}: {finding.given} -> {finding.image}"
-        print(printable(line), file=to)  # type: ignore[call-overload]
+        print(printable(line, longest=_LONGEST), file=to)  # type: ignore[call-overload]
 
 
 def _print_diff(name: str, before: str, after: str) -> None:
@@ -236,16 +238,5 @@ def _lines(text: str) -> list[str]:
     return [*(f"{line}\n" for line in lines[:-1]), *lines[-1:]] if lines[-1] else [f"{line}\n" for line in lines[:-1]]
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """A text with control characters written as escapes, so that a terminal shows them and does not obey them.
-
-    :param text: what a file or a Pod holds.
-    """
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
 def _say(text: str) -> None:
-    print(printable(text), file=sys.stderr)
+    print(printable(text, longest=_LONGEST), file=sys.stderr)

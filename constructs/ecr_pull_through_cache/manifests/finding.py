@@ -15,7 +15,7 @@ from .kustomizing import image_of, images_of_texts
 from .mentions import known_hosts, mentions
 from .places import ImagePlaces
 from .reading import read
-from .spots import Role
+from .spots import Ranges, Role
 from .structure import Lines
 
 _SOURCE = re.compile(r"^# Source: (\S+)[ \t]*\r?$", re.M)
@@ -77,9 +77,9 @@ def images_of(
     found += [(node.start, image, False) for listed in reading.texts for image, node in images_of_texts(listed)]
     taken = {start for spot in reading.spots for start, _, _ in spot.pieces}
     entries = [(entry.node.start, entry.node.end) for entry in reading.kustomized]
-    entries += [(listed.start, listed.end) for listed in reading.texts]
+    inside = Ranges([*entries, *((listed.start, listed.end) for listed in reading.texts)])
     for start, _, image, is_pattern in mentions(text, {*known_hosts(), *hosts}):
-        if not is_pattern and start not in taken and not any(begin <= start < end for begin, end in entries):
+        if not is_pattern and start not in taken and not inside.hold(start):
             found.append((start, image, True))
     for start, image, is_mention in sorted(found):
         yield Found(image, where(start), is_mention)

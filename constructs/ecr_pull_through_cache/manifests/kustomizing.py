@@ -84,12 +84,11 @@ def changed(text: str, entry: Kustomized, becomes: Becomes, pinned: Collection[s
         return None
     new = _new_name(target, becomes, pinned)
     twin = _twin(target, new, becomes)
-    names = {item.text("name") for item in entry.siblings.items if isinstance(item, Mapping)}
     writer = _Writer(text, entry)
     edits = []
     if new is not None and new != target.new_name:
         edits.append(writer.new_name(new))
-    if twin is not None and twin.name not in names:
+    if twin is not None and twin.name not in entry.names:
         edits.append(writer.twin(twin))
     if not edits:
         return None
@@ -183,7 +182,8 @@ class _Writer:
         first = entry.node.pairs[0][0]
         self._quote = '"' if text[first.start] == '"' else ""
         self._column = first.start - (text.rfind("\n", 0, first.start) + 1)
-        self._eol = "\r\n" if "\r\n" in text[entry.siblings.start : entry.siblings.end] else "\n"
+        line_end = text.find("\n", first.start)
+        self._eol = "\r\n" if line_end > 0 and text[line_end - 1] == "\r" else "\n"
 
     def new_name(self, name: str) -> tuple[int, int, str]:
         """Put another ``newName`` in place of the present one, or behind the ``name``."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path as File
 from types import MappingProxyType
 from typing import Any
@@ -65,8 +65,13 @@ class ImagePlaces:
         :param kind: its kind, or nothing.
         :param path: the way from its top.
         """
-        if not path:
-            return None
+        return self._memo(group, kind, path) if path else None
+
+    @cached_property
+    def _memo(self) -> Callable[[str, str, Path], Form | None]:
+        return lru_cache(maxsize=4_096)(self._looked_up)
+
+    def _looked_up(self, group: str, kind: str, path: Path) -> Form | None:
         for name in (f"{group}/{kind}", f"{group}/*", kind, ""):
             table = self._compiled.get(name)
             if table is None:

@@ -193,7 +193,9 @@ class _Document:
         if form is Form.PARAMETERS:
             self._reading.spots += in_parameters(self._text, [i for i in node.items if isinstance(i, Mapping)])
         elif form is Form.KUSTOMIZE:
-            self._reading.kustomized += [Kustomized(item, node) for item in node.items if isinstance(item, Mapping)]
+            entries = [item for item in node.items if isinstance(item, Mapping)]
+            names = frozenset(item.text("name") or "" for item in entries)
+            self._reading.kustomized += [Kustomized(item, node, names) for item in entries]
         elif form is Form.KUSTOMIZE_TEXTS:
             self._reading.texts.append(node)
         return form in (Form.PARAMETERS, Form.KUSTOMIZE, Form.KUSTOMIZE_TEXTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -18,7 +17,7 @@ from .kustomizing import Change, changed, changed_texts, image_of, images_of_tex
 from .mentions import mentions as mentioned_in
 from .places import ImagePlaces
 from .reading import read
-from .spots import Piece, Reading, Role, Spot, is_image_id
+from .spots import Piece, Ranges, Reading, Role, Spot, is_image_id
 from .structure import Lines
 
 
@@ -183,7 +182,17 @@ class Rewriter:
     def _kustomize(self, work: _Work, change: Change) -> None:
         work.change(change.start, change.given, change.image, Found.FIELD, list(change.edits))
 
+    def _has_words(self, work: _Work) -> bool:
+        """Whether something may be mentioned beside the images that are read already: counting is faster than looking."""
+        text, images = work.text, [spot.image for spot in work.reading.spots]
+        if any(text.count(host) != sum(image.count(host) for image in images) for host in self._hosts):
+            return True
+        words = sum(1 + image.lower().count("image") for image in images)
+        return text.lower().count("image") != words
+
     def _in_words(self, work: _Work) -> None:
+        if not self._has_words(work):
+            return
         for start, end, given, is_pattern in mentioned_in(work.text, self._hosts):
             if work.is_taken(start):
                 continue
@@ -213,8 +222,8 @@ class _Work:
         self._left: list[_Row] = []
         self._taken = sorted((start, end) for spot in reading.spots for start, end, _ in spot.pieces)
         self._whole: list[tuple[int, int]] = []
-        self._matched = _Ranges(reading.matched)
-        self._ranges: _Ranges | None = None
+        self._matched = Ranges(reading.matched)
+        self._ranges: Ranges | None = None
 
     @property
     def lines(self) -> Lines:
@@ -239,7 +248,7 @@ class _Work:
 
     def is_taken(self, index: int) -> bool:
         if self._ranges is None:
-            self._ranges = _Ranges([*self._taken, *self._whole])
+            self._ranges = Ranges([*self._taken, *self._whole])
         return self._ranges.hold(index)
 
     def is_matched(self, index: int) -> bool:
@@ -265,24 +274,6 @@ _Row = tuple[int, str, str, Found, str]
 
 def _at(row: _Row) -> int:
     return row[0]
-
-
-class _Ranges:
-    """Parts of a text, which may lie in each other."""
-
-    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        for start, end in sorted(ranges):
-            if self._ends and start <= self._ends[-1]:
-                self._ends[-1] = max(self._ends[-1], end)
-            else:
-                self._starts.append(start)
-                self._ends.append(end)
-
-    def hold(self, index: int) -> bool:
-        number = bisect_right(self._starts, index) - 1
-        return number >= 0 and index < self._ends[number]
 
 
 _FOLDER = re.compile(r"docker\.io/[a-z0-9_.-]+")

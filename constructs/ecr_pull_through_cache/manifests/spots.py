@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -102,10 +103,12 @@ class Kustomized:
 
     :param node: the mapping.
     :param siblings: the list that it is in.
+    :param names: the names of all entries of that list.
     """
 
     node: Mapping
     siblings: Sequence
+    names: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -124,6 +127,28 @@ class Reading:
     texts: list[Sequence] = field(default_factory=list)
     matched: list[tuple[int, int]] = field(default_factory=list)
     charts: list[tuple[str, int]] = field(default_factory=list)
+
+
+class Ranges:
+    """Parts of a text, which may lie in each other.
+
+    :param ranges: begin and end of each.
+    """
+
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted(ranges):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def hold(self, index: int) -> bool:
+        """Whether an index lies in one of them."""
+        number = bisect_right(self._starts, index) - 1
+        return number >= 0 and index < self._ends[number]
 
 
 SCHEMES = ("docker://", "oci://")

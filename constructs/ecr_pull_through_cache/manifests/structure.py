@@ -7,9 +7,9 @@ that a parser takes. Whatever is not plain is told apart for certain, and is lef
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .places import Path
 
@@ -24,7 +24,14 @@ _VALUE = re.compile(r"[ \t]*([\"']?)([A-Za-z0-9\[][^\s\"'#{}]*)\1(?=[ \t\r]*(?:$
 _EMPTY = re.compile(r"(?:\"\"|'')[ \t\r]*(?:[ \t]#.*)?")
 _LONE_BREAK = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
 _ANCHOR = re.compile(r"&\S+[ \t\r]*(?:#.*)?")
-_LINE_END = re.compile(r"\n")
+_PLAIN_TEXT = r"(?:[\w./(<=+~$]|-(?=[^ \t\r\n]))(?:[^\n:#]|:(?! |\r?$)|(?<! )\#)*"
+_PLAIN_VALUE = r"""(?:"[^"\\\n]*"|'[^'\n]*'|""" + _PLAIN_TEXT + r"""|\{[^\\\n*&!?#|>{}\[\]"']*\}|&[\w.-]+)"""
+_PLAIN_KEY = r"""(?:[\w./$][^\s:#'"{}\[\]&*!?|>@`%]*|"[^"\\\n]*"|'[^'\n]*')"""
+_ODD_LINE = re.compile(
+    rf"^(?![ ]*(?:-[ ]+)*(?:{_PLAIN_KEY}:(?:[ ]+{_PLAIN_VALUE})?|{_PLAIN_VALUE})?(?:[ ]*|[ ]+\#[^\n]*|\#[^\n]*)\r?$)",
+    re.M,
+)
+"""Where a line begins of which more is to be seen: most manifests have none, and a search is much faster than a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,66 @@ def plain_fields(text: str, keys: frozenset[str], offset: int = 0, *, lenient: b
     """
     if not lenient and not (text.isascii() and "\r" not in text) and _LONE_BREAK.search(text):
         return None
+    if not lenient and _ODD_LINE.search(text) is None and not _has_key_in_flow(text, keys):
+        return _plain_by_far(text, keys, offset)
     reader = _Reader(keys, offset, lenient=lenient)
     for line, (lead, key, rest) in zip(text.split("\n"), _LINE.findall(text), strict=False):
         if not reader.line(line, lead, key, rest):
             return None
     return reader.found
+
+
+def _has_key_in_flow(text: str, keys: frozenset[str]) -> bool:
+    return "{" in text and _flow_of(keys).search(text) is not None
+
+
+@lru_cache(maxsize=16)
+def _flow_of(keys: frozenset[str]) -> re.Pattern[str]:
+    return re.compile(rf"\{{[^}}\n]*(?:{'|'.join(map(re.escape, sorted(keys)))})")
+
+
+@lru_cache(maxsize=16)
+def _wanted(keys: frozenset[str]) -> re.Pattern[str]:
+    names = "|".join(map(re.escape, sorted(keys)))
+    return re.compile(rf"^[ ]*(?:-[ ]+)*(?:(?:{names})|\"(?:{names})\"|'(?:{names})')[ ]*:", re.M)
+
+
+def _plain_by_far(text: str, keys: frozenset[str], offset: int) -> list[Field] | None:
+    """The fields of a text that has nothing but plain lines, down to the last one that is wanted."""
+    last = None
+    for last in _wanted(keys).finditer(text):  # noqa: B007 - the last one counts
+        pass
+    if last is None:
+        return []
+    end = text.find("\n", last.end())
+    lines = _LINE.findall(text, 0, len(text) if end < 0 else end)
+    return _by_indentation(text, lines, keys, offset)
+
+
+def _by_indentation(
+    text: str, lines: list[tuple[str, str, str]], keys: frozenset[str], offset: int
+) -> list[Field] | None:
+    found: list[Field] = []
+    stack: list[tuple[int, str]] = []
+    start = 0
+    for lead, key, rest in lines:
+        at, start = start, text.find("\n", start) + 1
+        if "-" in lead:
+            _enter(stack, lead, key, lead.find("-"))
+        elif key:
+            column = len(lead)
+            while stack and stack[-1][0] >= column:
+                stack.pop()
+            stack.append((column, key.strip("\"'")))
+        elif rest.startswith("--"):
+            stack.clear()
+        if key and stack[-1][1] in keys:
+            match = _VALUE.match(rest)
+            if match is None:
+                return None
+            at += offset + len(lead) + len(key) + 1
+            found.append(Field(tuple([part for _, part in stack]), match[2], at + match.start(2), at + match.end(2)))
+    return found
 
 
 class _Reader:
@@ -168,12 +230,24 @@ def documents(text: str) -> Iterator[tuple[int, int]]:
 
 
 class Lines:
-    """Lines and columns of a text, both from 1."""
+    """Lines and columns of a text, both from 1; fastest when asked for in ascending order.
+
+    :param text: the text.
+    """
 
     def __init__(self, text: str) -> None:
-        self._ends = [match.start() for match in _LINE_END.finditer(text)]
+        self._text = text
+        self._at = self._start = 0
+        self._line = 1
 
     def at(self, index: int) -> tuple[int, int]:
         """Line and column of an index."""
-        number = bisect_left(self._ends, index)
-        return number + 1, index - (self._ends[number - 1] if number else -1)
+        if index < self._at:
+            self._at = self._start = 0
+            self._line = 1
+        ends = self._text.count("\n", self._at, index)
+        if ends:
+            self._line += ends
+            self._start = self._text.rfind("\n", self._at, index) + 1
+        self._at = index
+        return self._line, index - self._start + 1

@@ -23,6 +23,7 @@ _DIGEST = re.compile(
     r"@(sha256:[0-9a-f]{64})$", re.ASCII
 )  # without a name before it, it is no manifest's but an image id
 _NOT_PODS = "this is not what `kubectl get pods -A -o json` prints"
+_ID = "an id that a node gave to an image, which names no repository"
 _FIELDS = ("initContainers", "containers", "ephemeralContainers")
 
 
@@ -33,11 +34,14 @@ class Use:
     :param image: the reference as it stands there.
     :param where: namespace and name of the Pod, or file.
     :param digest: the digest that was really pulled, where that is known.
+    :param is_mention: whether an argument, a variable, a ConfigMap or another text names it, so that nobody knows whether it
+        is pulled.
     """
 
     image: str
     where: str
     digest: str | None = None
+    is_mention: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,7 @@ class Entry:
     :param hint: what can be done where it stays, empty where nothing need be.
     :param tagged: for an image that is pinned by digest alone, its cached form with a tag that is known to carry the
         digest: another use of it shows one.
+    :param is_mention: whether nothing but arguments, variables, ConfigMaps and other texts name it.
     """
 
     image: str
@@ -63,6 +68,7 @@ class Entry:
     where: tuple[str, ...]
     hint: str = ""
     tagged: str | None = None
+    is_mention: bool = False
 
     @property
     def to_warm(self) -> str | None:
@@ -119,11 +125,16 @@ def _of_pod(pod: dict[str, Any]) -> Iterator[Use]:
     }
     for field in _FIELDS:
         for container in spec.get(field) or ():
-            match = _DIGEST.search(pulled.get((field, container["name"]), ""))
-            yield Use(image=container["image"], where=where, digest=match[1] if match else None)
+            match = _DIGEST.search(str(pulled.get((field, container["name"])) or ""))
+            yield Use(image=_text(container["image"]), where=where, digest=match[1] if match else None)
     for volume in spec.get("volumes") or ():
         if volume.get("image", {}).get("reference"):
-            yield Use(image=volume["image"]["reference"], where=where)
+            yield Use(image=_text(volume["image"]["reference"]), where=where)
+
+
+def _text(value: Any) -> str:
+    """An image as it stands there; anything but a text is shown so that nobody takes it for an image."""
+    return value if isinstance(value, str) else f"{value!r} (not a text)"
 
 
 def inventory(uses: Iterable[Use], mapping: CacheMapping) -> list[Entry]:
@@ -158,11 +169,24 @@ def _tags(grouped: Mapping[str, Sequence[Use]]) -> dict[str, str]:
 def _entry(image: str, uses: Sequence[Use], mapping: CacheMapping, tags: Mapping[str, str]) -> Entry:
     digests = tuple(sorted({use.digest for use in uses if use.digest}))
     where = tuple(sorted({use.where for use in uses}))
+    is_mention = all(use.is_mention for use in uses)
+    if image.startswith("sha256:"):
+        return Entry(
+            image=image, registry="", cached=None, reason=_ID, digests=digests, where=where, is_mention=is_mention
+        )
     try:
         decision = mapping.decide(image)
         reference = ImageReference.parse(image)
     except InvalidImageReference as error:
-        return Entry(image=image, registry="", cached=None, reason=str(error), digests=digests, where=where)
+        return Entry(
+            image=image,
+            registry="",
+            cached=None,
+            reason=str(error),
+            digests=digests,
+            where=where,
+            is_mention=is_mention,
+        )
     cached = decision.image if decision.reason in (Reason.CACHED, Reason.ALREADY_CACHED) else None
     tag = tags.get(f"{reference.name}@{reference.digest}") if reference.digest and not reference.tag else None
     return Entry(
@@ -174,6 +198,7 @@ def _entry(image: str, uses: Sequence[Use], mapping: CacheMapping, tags: Mapping
         where=where,
         hint=_hint(decision.reason, reference.registry),
         tagged=cached.replace("@", f":{tag}@") if cached and tag else None,
+        is_mention=is_mention,
     )
 
 
