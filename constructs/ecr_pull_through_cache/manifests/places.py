@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -86,6 +87,12 @@ class ImagePlaces:
         """Whether a kind has places of its own."""
         return any(name in self.in_kind for name in (kind, f"{group}/{kind}", f"{group}/*"))
 
+    @cached_property
+    def words(self) -> re.Pattern[str]:
+        """What a text holds that may name an image: without any of it, it need not be read."""
+        words = {_telling(path) for table in (self.anywhere, *self.in_kind.values()) for path in table} - {""}
+        return re.compile(rf"[iI][mM][aA][gG][eE]|\\|\b(?:{'|'.join(map(re.escape, sorted(words)))})\b")
+
     def last_keys(self, kind: str) -> frozenset[str]:
         """The last keys of the ways to images in a kind."""
         return frozenset(path[-1] for path, form in self.in_kind.get(kind, {}).items() if form is Form.IMAGE)
@@ -143,6 +150,14 @@ def _forms(given: Any, where: str) -> list[tuple[Form, list[str]]]:
             raise UserError(f"{where}: {paths!r} is not a list of paths, such as [spec.image, 'spec.steps[].image']")
         found.append((form, paths))
     return found
+
+
+def _telling(path: Path) -> str:
+    """The last key of a way that is no list, no wildcard and not as common as a name."""
+    keys = [key for key in path if key not in ("[]", "*", "**")]
+    while len(keys) > 1 and keys[-1] == "name":
+        keys.pop()
+    return keys[-1] if keys and keys[-1] not in ("spec", "image") else ""
 
 
 def path_of(text: str) -> Path:

@@ -17,7 +17,6 @@ from .values import in_parameters, in_parts, in_values
 
 _KIND = re.compile(r"^[\"']?kind[\"']?:[ \t]*([\"']?)(\w+)\1[ \t\r]*(?:#.*)?$", re.M)
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|^[ ]*#@", re.M)
-_IMAGE = re.compile("[iI][mM][aA][gG][eE]|\\\\|\\b(?:uses|container|services|package|helm|values|registry|chart)\\b")
 _VARIABLE_TAG = re.compile(r"(?P<name>[^$@\s{]+):\$\{?\w[^@\s]*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _KEYS = frozenset({"image", "reference"})
@@ -72,7 +71,7 @@ class _Reader:
 
     def document(self, begin: int, end: int) -> None:
         text = self._text[begin:end]
-        if _IMAGE.search(text) is None:
+        if self._places.words.search(text) is None:
             return
         kinds = _KIND.findall(text)
         if len(kinds) == 1 and kinds[0][1] in WORKLOADS and not self._places.knows("", kinds[0][1]):
@@ -335,13 +334,11 @@ def _kind_of(node: Node) -> tuple[str, str]:
 
 
 def _is_resource(node: Mapping) -> bool:
-    """Whether a mapping within another is a resource of its own, as the items of a list are."""
+    """Whether a mapping within another is a resource of its own, as the items of a list are; a reference to one is not."""
     names = {key for key, _, _ in node.own()}
-    return (
-        "kind" in names
-        and bool(names & {"spec", "data", "items", "template", "metadata", "images"})
-        and ("apiVersion" in names or "spec" in names)
-    )
+    if "kind" not in names or not names & {"apiVersion", "spec"}:
+        return False
+    return any(isinstance(resolved(value), (Mapping, Sequence)) for _, value in node.pairs)
 
 
 def _looks_kustomized(node: Mapping, keys: set[str], name: str) -> bool:

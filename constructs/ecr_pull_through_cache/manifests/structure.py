@@ -20,7 +20,7 @@ _LINE = re.compile(
 _BLOCK_SCALAR = re.compile(r"[ \t]*(?:[&!]\S+[ \t]+)*[|>][-+0-9]*[ \t]*(?:#.*)?\r?")
 _QUOTED = re.compile(r"(?:\"[^\"\\]*\"|'(?:[^']|'')*')[ \t\r]*(?:[ \t]#.*)?")
 _FLOW = re.compile(r"[\[{][^\\*&!?#]*[\]}][ \t\r]*(?:[ \t]#.*)?")
-_VALUE = re.compile(r"[ \t]*([\"']?)([A-Za-z0-9\[][^\s\"'#{}]*)\1(?=[ \t\r]*(?:$|[ \t]#))")
+_VALUE = re.compile(r"[ \t]*([\"']?)([A-Za-z0-9\[][^\s\"'#{}\\]*)\1(?=[ \t\r]*(?:$|[ \t]#))")
 _EMPTY = re.compile(r"(?:\"\"|'')[ \t\r]*(?:[ \t]#.*)?")
 _LONE_BREAK = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)")
 _ANCHOR = re.compile(r"&\S+[ \t\r]*(?:#.*)?")
