@@ -102,21 +102,31 @@ def test_descriptions_of_keys_use_none_of_these_turns():
     assert [text for text in texts if SUMMARY.match(text)] == []
 
 
+SOURCES = [*PACKAGE.rglob("*.py"), *(ROOT / "stacks").glob("*.py"), *(ROOT / "tools").glob("docs/*.py")]
+
+
 def docstrings() -> Iterator[tuple[str, str]]:
     """Docstrings of modules, classes and functions, by their place."""
-    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "stacks").glob("*.py"), *(ROOT / "tools").glob("docs/*.py")]:
+    for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and (text := ast.get_docstring(node)):
                 yield f"{path.relative_to(ROOT)}: {getattr(node, 'name', 'module')}", text
 
 
-def test_docstrings_use_none_of_these_turns():
-    texts = dict(docstrings())
-    assert len(texts) > 900
-    about_addresses = {
-        place: text.replace("on the loopback", "") for place, text in texts.items() if "/operations/" in place
-    }
-    assert {place: turns for place, text in (texts | about_addresses).items() if (turns := found(text))} == {}
+def texts_of_sources() -> Iterator[tuple[str, str]]:
+    """Every text in the code by its place: docstrings, messages and descriptions."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                # Which addresses may be reached without TLS is a matter of the loopback.
+                about = node.value.replace("on the loopback", "") if "/operations/" in str(path) else node.value
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", about
+
+
+def test_docstrings_and_messages_use_none_of_these_turns():
+    texts = list(texts_of_sources())
+    assert len(texts) > 5_000
+    assert [(place, turns) for place, text in texts if (turns := found(text))] == []
 
 
 def test_summaries_of_docstrings_begin_with_a_verb_or_name_the_thing():

@@ -47,7 +47,7 @@ def _steps(backfiller: Backfiller, prefixes: tuple[str, ...], until: float) -> I
 
     def apply(step: Change | Left | Failed) -> tuple[str, str]:
         if time.monotonic() > until:
-            raise Unfinished("time is over; the next invocation goes on with the repositories that are left")
+            raise Unfinished("the time limit is reached; the next invocation continues with the remaining repositories")
         if not isinstance(step, Change):
             kind = "SettingsFailed" if isinstance(step, Failed) else "SettingsLeft"
             return kind, f"{step.repository}: {step.reason}"

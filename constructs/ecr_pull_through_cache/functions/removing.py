@@ -72,7 +72,7 @@ def _remove(until: float, counts: dict[str, int]) -> Iterator[str]:
 
     def remove(found: Found) -> tuple[str, str]:
         if time.monotonic() > until:
-            raise Unfinished("time is over; the next invocation goes on with the repositories that are left")
+            raise Unfinished("the time limit is reached; the next invocation continues with the remaining repositories")
         if not found.removable:
             return ("failed" if found.failed else "left"), f"{found.repository}: {found.reason}"
         try:
