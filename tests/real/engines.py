@@ -89,13 +89,15 @@ class ApiServer:
     warnings: list[str] = field(default_factory=list)
     """What the last answer warned of."""
 
-    def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+    def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json", **headers: str
+    ) -> Any:
         """One call of its API; an answer with an error is raised with its text."""
         request = urllib.request.Request(
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type},
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type, **headers},
         )
         try:
             with urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=60) as answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 
 import pytest
 import yaml
@@ -259,6 +260,26 @@ class TestOneForm:
     @pytest.mark.parametrize("namespace", ["kube-system", "kube-public", "kube-node-lease", "kyverno"])
     def test_namespaces_that_kyvernos_chart_leaves_out(self, form, api, namespace):
         assert becomes(api, namespace=namespace) == (IMAGE if form in KYVERNO else CACHED)
+
+    def test_pods_that_a_kubelet_creates(self, form, api):
+        kubelet = {"Impersonate-User": "system:node:a", "Impersonate-Group": "system:nodes"}
+        path = "/api/v1/namespaces/default/pods?dryRun=All"
+        found = images_of(api.call("POST", path, pod(fresh(), [IMAGE]), **kubelet))["c0"]
+        assert found == (IMAGE if form in KYVERNO else CACHED)
+
+    def test_time_is_linear_in_containers(self, form, api):
+        def seconds(count):
+            given = pod(fresh(), [IMAGE])
+            given["spec"]["containers"] = [{"name": f"c{n}", "image": IMAGE} for n in range(count)]
+            taken = []
+            for _ in range(5):
+                begin = time.perf_counter()
+                api.create_pod(given)
+                taken.append(time.perf_counter() - begin)
+            return min(taken)
+
+        # Twice the containers take twice the time, and four times with a square.
+        assert seconds(400) < 3 * seconds(200)
 
     def test_debug_containers(self, form, api):
         name = fresh("debugged")
