@@ -215,6 +215,55 @@ class TestSources:
         assert "is not a private ECR registry" in said
 
 
+class TestMentionsAndOddities:
+    DEPLOYMENT = (
+        "kind: Deployment\nmetadata: {annotations: {note: 'status.imageID: of the kubelet'}}\nspec:\n  template:\n    spec:\n"
+        "      containers:\n      - image: nginx:1\n        args: [--x-image=redis:7, --y=registry.k8s.io/pause:1]\n"
+    )
+
+    def test_the_text_image_id_does_not_make_pods_of_a_manifest(self):
+        rows = json.loads(cli("inventory", "-", "--output", "json", *RULES, stdin=self.DEPLOYMENT).stdout)
+        assert {row["image"]: row["mention"] for row in rows} == {
+            "nginx:1": False, "redis:7": True, "registry.k8s.io/pause:1": True
+        }  # fmt: skip
+
+    def test_mentions_are_warmed_on_request(self):
+        done = cli("inventory", "-", "--output", "images", *RULES, stdin=self.DEPLOYMENT)
+        assert done.stdout == f"{HOST}/hub/library/nginx:1\n"
+        assert "2 images are only mentioned and not listed; --mentions lists them too" in done.stderr
+        done = cli("inventory", "-", "--output", "images", "--mentions", *RULES, stdin=self.DEPLOYMENT)
+        assert len(done.stdout.splitlines()) == 3
+
+    def test_a_chart_that_is_deployed_is_said_to_be_and_the_exit_code_is_1(self):
+        text = "kind: HelmRelease\nspec: {chart: {spec: {chart: web}}, values: {image: quay.io/a/b:1}}\n"
+        done = cli("inventory", "-", *RULES, stdin=text, expect=1)
+        assert "-:2: it deploys the chart web; give `helm template` of it for its images" in done.stderr
+
+    def test_an_id_of_an_image_is_none(self):
+        (entry,) = inventory([Use(image=DIGEST, where="a")], mapping())
+        assert (entry.cached, entry.to_warm, entry.registry) == (None, None, "")
+
+    @pytest.mark.parametrize("image", [None, 3, True, [], {"a": 1}, "\ud800", "[/red]", "\x1b]0;x\x07nginx", "=1+1"])
+    @pytest.mark.parametrize("output", ["table", "csv", "json", "images"])
+    def test_whatever_a_pod_names_is_listed_and_obeyed_by_nothing(self, image, output):
+        pods = json.loads(PODS)
+        pods["items"][0]["spec"]["containers"][0]["image"] = image
+        done = cli("inventory", "-", "--output", output, *RULES, stdin=json.dumps(pods))
+        assert "\x1b" not in done.stdout
+        assert "registry.k8s.io/debug:1" in done.stdout or output == "images"
+        if image == "[/red]" and output == "table":
+            assert image in done.stdout
+        assert not any(line.startswith("=") for line in done.stdout.splitlines())
+
+    def test_a_date_that_is_none_hides_no_other_file(self, tmp_path):
+        (tmp_path / "bad.yaml").write_text("images:\n- name: a\n  newTag: 2024-31-12\nkind: K\n")
+        (tmp_path / "good.yaml").write_text(POD)
+        (tmp_path / "pipe.yaml").symlink_to("nowhere")
+        done = cli("inventory", tmp_path, "--output", "json", *RULES, expect=1)
+        assert [row["image"] for row in json.loads(done.stdout)] == ["nginx:1"]
+        assert "pipe.yaml: No such file" in done.stderr
+
+
 class TestAnything:
     """Whatever is given: an inventory or a sentence."""
 
