@@ -13,7 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore import xform_name
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,8 +202,15 @@ def test_one_repository_alone(ecr):
     assert [s.what for s in Backfiller(ecr).plan_one("k8s/pause")] == ["imageTagMutability"]
 
 
+OPERATIONS = {
+    xform_name(name): name for name in botocore.session.get_session().get_service_model("ecr").operation_names
+}
+
+
 class Many:
-    """An ECR of very many repositories, and how many are looked at at once."""
+    """An ECR of very many repositories, which counts the concurrent calls."""
+
+    meta = SimpleNamespace(service_model=SimpleNamespace(signing_name="ecr"), method_to_api_mapping=OPERATIONS)
 
     def __init__(self, count: int) -> None:
         self.count = count
