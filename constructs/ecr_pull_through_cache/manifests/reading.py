@@ -10,7 +10,7 @@ import yaml
 from .dockerfile import in_dockerfile, is_dockerfile
 from .kinds import COMPOSE, ECS, GITHUB, GITLAB, KUSTOMIZATION, WORKLOADS
 from .places import Form, ImagePlaces
-from .spots import SCHEMES, Kustomized, Moves, Piece, Reading, Spot
+from .spots import SCHEMES, Kustomized, Moves, Piece, Reading, Role, Spot, is_reference
 from .structure import Field, documents, plain_fields
 from .tree import Mapping, Node, Scalar, Sequence, TreeError, Visit, Walk, resolved, span_of, trees
 from .values import in_parameters, in_parts, in_values
@@ -132,6 +132,7 @@ class _Document:
         self._count = 0
         self._has_aliases = "*" in text
         self._valued: set[int] = set()
+        self._first = len(reading.spots)
 
     def take(self, root: Node) -> None:
         if isinstance(root, Sequence) and self._take_patch(root):
@@ -149,6 +150,18 @@ class _Document:
         if not kind:
             kind = self._shape(node)
         self._walk(Walk(node, is_shared=visit.is_shared), group, kind)
+        if not kind and isinstance(node, Mapping):
+            self._values_of_a_chart(node)
+
+    def _values_of_a_chart(self, node: Mapping) -> None:
+        """What a file without a kind names as values of charts do: mentions, for the chart decides what becomes of them."""
+        taken = {start for spot in self._reading.spots[self._first :] for start, _, _ in spot.pieces}
+        taken |= {
+            span[0] for visits in self._images.values() if (span := _span_of_first(self._text, visits)) is not None
+        }
+        for spot in in_values(self._text, node):
+            if not any(start in taken for start, _, _ in spot.pieces):
+                self._reading.spots.append(replace(spot, role=Role.MENTION))
 
     def _walk(self, walk: Walk, group: str, kind: str) -> None:
         for visit in walk:
@@ -251,6 +264,11 @@ class _Document:
             return
         if self._has_aliases:
             self._others.setdefault(id(node), []).append(visit)
+        in_list = len(visit.path) > 1 and visit.path[-1] == "[]" and visit.path[-2].lower().endswith("images")
+        if in_list and visit.alias is None and is_reference(node.value):
+            span = span_of(self._text, node)
+            if span is not None:
+                self._reading.spots.append(Spot(node.value, ((*span, Piece.WHOLE),), Role.MENTION))
 
     def _settle(self, visits: list[tuple[Visit, Form]]) -> None:
         """An image, once for its definition, or once for each alias where only these stand for an image."""
@@ -324,6 +342,11 @@ class _Document:
             if target is not None:
                 self._walk(Walk(target, path=path, owner=entry), "", "")
         return True
+
+
+def _span_of_first(text: str, visits: list[tuple[Visit, Form]]) -> tuple[int, int] | None:
+    node = visits[0][0].node
+    return span_of(text, node) if isinstance(node, Scalar) else None
 
 
 def _kind_of(node: Node) -> tuple[str, str]:
