@@ -89,7 +89,7 @@ class ImagePlaces:
 
     @cached_property
     def words(self) -> re.Pattern[str]:
-        """What a text holds that may name an image: without any of it, it need not be read."""
+        """Words of a text that may name an image; a text without them need not be read."""
         words = {_telling(path) for table in (self.anywhere, *self.in_kind.values()) for path in table} - {""}
         return re.compile(rf"[iI][mM][aA][gG][eE]|\\|\b(?:{'|'.join(map(re.escape, sorted(words)))})\b")
 
