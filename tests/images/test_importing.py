@@ -47,3 +47,22 @@ def test_replicas_are_imported_where_they_come_from():
 
 def test_a_list_has_comments_empty_lines_and_each_image_once():
     assert listed_images(["# base", "", " a:1 ", "b:1 # for b", "a:1"]) == ("a:1", "b:1")
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("auto", "a placeholder that another tool replaces, not an image"),
+        ("registry.k8s.io/kube-proxy:v1", "a pattern of 'exclude' names it"),
+        ("docker.io/library/nginx:1", "no pattern of 'only' names it"),
+    ],
+)
+def test_what_is_not_sent_to_the_cache_is_not_imported(image, why):
+    rules = [
+        CachedUpstream(upstream=Upstream.KUBERNETES, repository_prefix="k8s"),
+        CachedUpstream(upstream=Upstream.DOCKER_HUB, repository_prefix="hub"),
+    ]
+    host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+    mapping = CacheMapping.of(host, rules, exclude=["registry.k8s.io/kube-*"], only=["registry.k8s.io/*"])
+    assert why_not_importable(image, mapping) == f"{image!r} is not sent to the cache: {why}"
+    assert why_not_importable("registry.k8s.io/pause:3.10", mapping) is None

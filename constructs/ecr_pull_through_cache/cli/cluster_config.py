@@ -40,7 +40,14 @@ def cluster_config(
     """
     from ..manifests.clusters import cluster_config as files_of
 
-    for name, text in files_of(mapping_of(config, cluster, registry, host, upstream), kind).items():
+    mapping = mapping_of(config, cluster, registry, host, upstream)
+    if mapping.exclude or mapping.only or mapping.allowed is not None:
+        print(
+            "these files send whole registries to the cache: "
+            "the patterns of 'exclude', 'only' and 'allow' have no effect on them",
+            file=sys.stderr,
+        )
+    for name, text in files_of(mapping, kind).items():
         if output is None:
             print(f"# --- {name}\n{text}")
             continue

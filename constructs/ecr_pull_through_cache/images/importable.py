@@ -12,6 +12,9 @@ from .reference import ImageReference
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", re.ASCII)
 
 
+_NOT_SENT = (Reason.PLACEHOLDER, Reason.EXCLUDED, Reason.NOT_SELECTED, Reason.NAME_TOO_LONG)
+
+
 def check_platform(platform: str) -> str:
     """A platform as an image index names it: system and architecture, and its variant where there is one.
 
@@ -46,6 +49,8 @@ def why_not_importable(image: str, mapping: CacheMapping) -> str | None:
         return f"{image!r} is not an image that the allow list of its upstream names; add its repository under 'allow'"
     if reason is Reason.REPLICA_ONLY:
         return f"{image!r} cannot be imported into a registry that holds replicas only; import it where they come from"
+    if reason in _NOT_SENT:
+        return f"{image!r} is not sent to the cache: {reason.value}"
     if reference.digest and not reference.tag:
         return f"{image!r} is pinned by its digest alone, and ECR imports by tags; write NAME:TAG@DIGEST"
     return None
