@@ -270,3 +270,18 @@ def test_json_is_said_only_of_what_was_looked_at(stage, one):
     assert done.exit_code == 1
     assert [line for line in done.stdout.splitlines() if line.startswith("[")] == []
     assert all(json.loads(line)["state"] for line in done.stdout.splitlines())
+
+
+def test_a_registry_that_could_not_be_listed_is_not_counted_as_one_repository(stage, one):
+    stage.fault = at("DescribeRepositories", PAGE)
+    done = run(one, "purge", "k8s", "--registry", "main", "--yes")
+    assert f"{ACCOUNT}/{REGION} could not be finished; the rule stays" in done.output
+    assert "1 are left" not in done.output
+
+
+def test_a_rule_is_said_to_be_deleted_when_it_is(stage, one):
+    stage.template(PLACE, "k8s")
+    stage.fault = lambda call: "AccessDeniedException" if call.operation == "DeletePullThroughCacheRule" else None
+    done = run(one, "purge", "k8s", "--registry", "main", "--yes")
+    assert "rule k8s: deleted" not in done.output
+    assert "ecr:DeletePullThroughCacheRule is not allowed" in str(done.exception)

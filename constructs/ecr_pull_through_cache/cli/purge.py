@@ -111,21 +111,31 @@ def purge(
         def empty(name: str, *, again: bool = False) -> None:
             _empty(work, name, purger(places[name]), bar, again=again)
 
-        left = len(everywhere(places, empty)) + work.counts["failed"]
-        if left or work.counts["used"]:
-            complain(f"{left + work.counts['used']} are left; the rule stays, so that this can be run again")
+        unfinished = everywhere(places, empty)
+        left = _left(work.counts["failed"] + work.counts["used"], unfinished)
+        if left:
+            complain(f"{left}; the rule stays, so that this can be run again")
             raise typer.Exit(1)
         if created is not None and not keep_rule:
-            work.say(str(plan.environment), f"rule {prefix}", "deleted" if yes else "would be deleted")
             if yes:
                 purger(plan.environment).delete_rule(prefix)
+            work.say(str(plan.environment), f"rule {prefix}", "deleted" if yes else "would be deleted")
+            if yes:
                 # A pull in the meantime has imported its image again. Without the rule no further one does.
-                left = len(everywhere(places, partial(empty, again=True))) + work.counts["failed"]
+                unfinished = everywhere(places, partial(empty, again=True))
+                left = _left(work.counts["failed"] + work.counts["used"], unfinished)
     if left:
-        complain(f"{left} are left; run this again with --created-after {work.created.isoformat()}")
+        complain(f"{left}; run this again with --created-after {work.created.isoformat()}")
         raise typer.Exit(1)
     if not yes:
         complain("nothing was deleted; add --yes")
+
+
+def _left(repositories: int, unfinished: list[str]) -> str:
+    """What is left: repositories, and registries in which nobody knows how many; empty for nothing."""
+    parts = [f"{repositories} are left"] if repositories or not unfinished else []
+    parts += [f"{', '.join(sorted(unfinished))} could not be finished"] if unfinished else []
+    return " and ".join(parts) if repositories or unfinished else ""
 
 
 @dataclass(frozen=True, kw_only=True)
