@@ -146,7 +146,7 @@ def test_pullers_of_another_account_and_scanning_come_and_go(aws):
     aws.found("API", POLICY, SCANNING)
 
     configuration["registries"]["main"]["pull"]["accounts"].append("333344445555")
-    configuration["registries"]["main"]["scanning"] = "ENHANCED"
+    configuration["registries"]["main"]["scanType"] = "ENHANCED"
     aws.configure(configuration)
     assert {POLICY, SCANNING} < aws.deploy()
     assert "333344445555" in ecr.get_registry_policy()["policyText"]

@@ -9,6 +9,7 @@ from tests.support import ROOT
 
 SEEN = {
     "AWS::ECR::PullThroughCacheRule": {"created", "deleted"},
+    "AWS::ECR::PullTimeUpdateExclusion": {"created"},
     "AWS::ECR::RegistryPolicy": {"created", "updated", "deleted"},
     "AWS::ECR::RegistryScanningConfiguration": {"created", "updated", "deleted"},
     "AWS::ECR::ReplicationConfiguration": {"created", "updated", "deleted"},
