@@ -132,7 +132,7 @@ def purge(
 
 
 def _left(repositories: int, unfinished: list[str]) -> str:
-    """What is left: repositories, and registries in which nobody knows how many; empty for nothing."""
+    """Repositories that are left, and registries in which their number is unknown; empty for none."""
     parts = [f"{repositories} are left"] if repositories or not unfinished else []
     parts += [f"{', '.join(sorted(unfinished))} could not be finished"] if unfinished else []
     return " and ".join(parts) if repositories or unfinished else ""

@@ -109,6 +109,10 @@ _SENTENCES = {
     "MalformedPolicyDocument": "AWS does not accept the policy that {call} was given{said}",
     "InvalidContextAssertion": "STS does not accept the context that {call} was given{said}",
     "PackedPolicyTooLarge": "the session's policies and tags are too large for {call}{said}",
+    # AWS Organizations.
+    "AWSOrganizationsNotInUseException": "the account belongs to no organisation{said}",
+    "ConcurrentModificationException": "the organisation is being changed at this moment; run this again{said}",
+    "ServiceException": _BUSY,
     "RegionDisabledException": "STS is not switched on for this Region in the account; switch it on in IAM{said}",
 }  # fmt: skip
 _SIGNED_OUT = frozenset(
