@@ -32,7 +32,10 @@ def test_it_holds_the_package_its_types_and_its_schema_and_nothing_else(wheel):
     assert "ecr_pull_through_cache/configuration/schema.json" in names
     assert "ecr_pull_through_cache/functions/warming.py" in names, "what runs in Lambda is staged from here"
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"ecr_pull_through_cache"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "ecr_pull_through_cache",
+        "ecr_pull_through_cache_stacks",
+    }
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ import aws_cdk as cdk
 from aws_cdk import pipelines
 
 from ecr_pull_through_cache.configuration import Configuration, load
-from stacks import ClusterStack, RegistryStack
+from ecr_pull_through_cache_stacks import ClusterStack, RegistryStack
 
-CONFIGURATION = "environments/example.yaml"
+CONFIGURATION = "../../environments/example.yaml"
+VERSION = "0.1.0"
 REPOSITORY = "acme/image-cache"
 CONNECTION = "arn:aws:codeconnections:eu-west-1:111122223333:connection/12345678-1234-1234-1234-123456789012"
 
@@ -41,8 +42,8 @@ class PipelineStack(cdk.Stack):
             "Synth",
             input=pipelines.CodePipelineSource.connection(REPOSITORY, "main", connection_arn=CONNECTION),
             commands=[
-                "make .venv/.installed node_modules/.package-lock.json",
-                "export PYTHONPATH=. && npx cdk synth --app '.venv/bin/python examples/cdk_pipelines/app.py'",
+                f"pip install cdk-ecr-pull-through-cache=={VERSION}",
+                "npx aws-cdk@2 synth --app 'python3 app.py'",
             ],
         )
         pipeline = pipelines.CodePipeline(self, "Pipeline", synth=synth, cross_account_keys=True)
@@ -63,7 +64,7 @@ app = cdk.App()
 PipelineStack(
     app,
     "ImageCachePipeline",
-    configuration=load(Path(__file__).resolve().parents[2] / CONFIGURATION),
+    configuration=load(Path(__file__).resolve().parent / CONFIGURATION),
     env=cdk.Environment(account="111122223333", region="eu-west-1"),
 )
 app.synth()

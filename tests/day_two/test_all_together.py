@@ -14,7 +14,7 @@ from ecr_pull_through_cache import (
     RepositoryBackfill,
     Upstream,
 )
-from stacks.acknowledgements import acknowledge, acknowledge_day_two
+from ecr_pull_through_cache_stacks.acknowledgements import acknowledge, acknowledge_day_two
 from tests.support.templates import allowed, nag
 
 PAUSE = "registry.k8s.io/pause:3.10"

@@ -19,7 +19,7 @@ from ecr_pull_through_cache import (
     Upstream,
     UserError,
 )
-from stacks.acknowledgements import acknowledge, acknowledge_warmer
+from ecr_pull_through_cache_stacks.acknowledgements import acknowledge, acknowledge_warmer
 from tests.support.templates import allowed, another, nag, only, resources, statements, template, warnings
 
 PAUSE = "registry.k8s.io/pause:3.10"

@@ -12,7 +12,7 @@ from tests.support import ROOT
 
 PAGE = ROOT / "docs/reference/warnings.md"
 PREFIX = "cdk-ecr-pull-through-cache:"
-SOURCES = [*(ROOT / "constructs/ecr_pull_through_cache").rglob("*.py"), *(ROOT / "stacks").glob("*.py")]
+SOURCES = [*(ROOT / "constructs/ecr_pull_through_cache").rglob("*.py"), *(ROOT / "stacks").rglob("*.py")]
 
 
 def listed() -> list[str]:

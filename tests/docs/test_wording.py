@@ -102,7 +102,7 @@ def test_descriptions_of_keys_use_none_of_these_turns():
     assert [text for text in texts if SUMMARY.match(text)] == []
 
 
-SOURCES = [*PACKAGE.rglob("*.py"), *(ROOT / "stacks").glob("*.py"), *(ROOT / "tools").glob("docs/*.py")]
+SOURCES = [*PACKAGE.rglob("*.py"), *(ROOT / "stacks").rglob("*.py"), *(ROOT / "tools").glob("docs/*.py")]
 
 
 def docstrings() -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ def assembly(environment: str) -> Path:
 
 
 def synthesise(path: Path, out: Path | None = None) -> Path:
-    """The cloud assembly of a configuration file, with the context that `cdk synth` gives."""
+    """The cloud assembly of a configuration file, without the metadata that `cdk synth` adds."""
     app = cdk.App(
         builtin_cloud_formation_validation=False, context=CONTEXT, outdir=str(out or tempfile.mkdtemp()),
         analytics_reporting=False,

@@ -31,6 +31,7 @@ from ecr_pull_through_cache.configuration.models import Template
 from ecr_pull_through_cache.ecr.statements import Who
 
 from .acknowledgements import acknowledge
+from .flags import merge_statements
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -59,6 +60,7 @@ class RegistryStack(cdk.Stack):
             tags=dict(tags or {}),
             analytics_reporting=False,
         )
+        merge_statements(self)
         self._plan = registry
         if registry.settings.accept_unverified:
             for id_ in ("unverifiedPartition", "newRegion"):
