@@ -1,28 +1,40 @@
 """Configuration of self-hosted clusters."""
 
 import tomllib
+from fnmatch import fnmatchcase
 
 import pytest
 import yaml
 
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import CachedUpstream, CacheMapping, Upstream
-from ecr_pull_through_cache.manifests.clusters import PAUSE, ClusterKind, cluster_config
+from ecr_pull_through_cache.manifests.clusters import PAUSE, ClusterKind, cluster_config, not_expressed
 from tests.corpus import HOST, mapping
 
 
+def read(name, text):
+    if name.endswith((".toml", ".conf")):
+        return tomllib.loads(text)
+    return yaml.safe_load(text) if name.endswith((".yaml", ".json")) else text
+
+
 def parsed(kind):
-    files = cluster_config(mapping(), kind)
-    return {
-        name: tomllib.loads(text) if name.endswith((".toml", ".conf")) else yaml.safe_load(text)
-        for name, text in files.items()
-    }
+    return {name: read(name, text) for name, text in cluster_config(mapping(), kind).items()}
 
 
 @pytest.mark.parametrize("kind", ClusterKind)
 def test_every_file_is_well_formed_and_says_what_it_is_for(kind):
     assert parsed(kind)
-    assert all(text.startswith("# ") for text in cluster_config(mapping(), kind).values())
+    files = cluster_config(mapping(), kind)
+    assert all(text.startswith("#") for name, text in files.items() if not name.endswith(".json"))
+
+
+@pytest.mark.parametrize("kind", ClusterKind)
+def test_no_file_holds_a_token_or_a_pause_image_that_the_runtime_cannot_sign_in_for(kind):
+    text = "".join(cluster_config(mapping(), kind).values())
+    assert mapping().map(PAUSE) not in text
+    assert 'TOKEN"' not in text
+    assert "password: " not in text
 
 
 def test_kubeadm_has_the_extra_level_of_coredns():
@@ -39,29 +51,44 @@ def test_kubeadm_has_the_extra_level_of_coredns():
     assert f"{dns}/coredns:v1.12.0" == mapping().map("registry.k8s.io/coredns/coredns:v1.12.0")
 
 
-def test_the_pause_image_is_that_of_the_cache():
-    pause = parsed(ClusterKind.CONTAINERD)["/etc/containerd/conf.d/ecr-pull-through-cache.toml"]
-    assert pause["plugins"]["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"] == mapping().map(PAUSE)
-    crio = parsed(ClusterKind.CRIO)["/etc/crio/crio.conf.d/10-ecr-pull-through-cache.conf"]
-    assert crio["crio"]["image"]["pause_image"] == mapping().map(PAUSE)
+def test_containerd_reads_the_mirrors_from_one_folder():
+    drop_in = parsed(ClusterKind.CONTAINERD)["/etc/containerd/conf.d/ecr-pull-through-cache.toml"]
+    registry = drop_in["plugins"]["io.containerd.cri.v1.images"]["registry"]
+    assert registry == {"config_path": "/etc/containerd/certs.d"}
 
 
-def test_containerd_mirrors_whole_hosts_alone():
-    hosts = {name.split("/")[4] for name in parsed(ClusterKind.CONTAINERD) if name.endswith("hosts.toml")}
-    assert {"registry.k8s.io", "k8s.gcr.io", "docker.io", "quay.io", "public.ecr.aws"} <= hosts
-    assert "ghcr.io" not in hosts, "only a part of it is cached"
+def test_containerd_and_k3s_say_which_parts_of_hosts_they_cannot_mirror():
+    said = not_expressed(mapping(), ClusterKind.CONTAINERD)
+    assert [sentence.partition(":")[0] for sentence in said] == ["quay.io/argoproj", "ghcr.io/fluxcd"]
+    assert said[0].endswith(f"are pulled through {HOST}/quay instead of {HOST}/argo")
+    assert said[1].endswith("stay upstream: rewrite them at admission")
+    assert not not_expressed(mapping(), ClusterKind.CRIO)
 
 
-def test_containerd_asks_the_cache_under_its_prefix():
-    files = parsed(ClusterKind.CONTAINERD)
-    mirror = files["/etc/containerd/certs.d/docker.io/hosts.toml"]
-    assert mirror["server"] == "https://registry-1.docker.io"
-    assert mirror["host"][f"https://{HOST}/v2/docker-hub"]["override_path"] is True
+def test_kubeadm_names_the_way_past_its_preflight():
+    assert "--ignore-preflight-errors=ImagePull" in cluster_config(mapping(), ClusterKind.KUBEADM)["kubeadm.yaml"]
 
 
-def test_k3s_rewrites_paths():
-    mirrors = parsed(ClusterKind.K3S)["/etc/rancher/k3s/registries.yaml"]["mirrors"]
-    assert mirrors["quay.io"] == {"endpoint": [f"https://{HOST}"], "rewrite": {"^(.*)$": "quay/$1"}}
+@pytest.mark.parametrize("version", ["1.33", "v1.34.2", "1.35"])
+def test_kops_mirrors_kubernetes_alone_and_names_digests(version):
+    text = cluster_config(mapping(), ClusterKind.KOPS, kops_version=version)["kops-cluster.yaml"]
+    containerd = yaml.safe_load(text)["spec"]
+    assert containerd == {
+        "containerd": {
+            "registryMirrors": {"registry.k8s.io": [f"https://{HOST}/v2/k8s"]},
+            "useECRCredentialsForMirrors": True,
+        }
+    }
+    assert "KOPS_FEATURE_FLAGS=-ImageDigest" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("1.32", "cannot sign in"), ("1.36", "without override_path"), ("2.0", "is no version"), ("new", "is no version")],
+)
+def test_kops_that_cannot_use_a_cache_is_refused(version, message):
+    with pytest.raises(UserError, match=message):
+        cluster_config(mapping(), ClusterKind.KOPS, kops_version=version)
 
 
 def test_cri_o_knows_parts_of_a_registry():
@@ -71,10 +98,41 @@ def test_cri_o_knows_parts_of_a_registry():
     assert found["quay.io"] == f"{HOST}/quay"
 
 
-def test_nodes_sign_in_by_the_credential_provider():
-    document = parsed(ClusterKind.KUBEADM)["/etc/kubernetes/credential-provider.yaml"]
-    assert document["kind"] == "CredentialProviderConfig"
-    assert "*.dkr.ecr.*.amazonaws.com" in document["providers"][0]["matchImages"]
+def test_cri_o_signs_in_by_a_helper():
+    files = parsed(ClusterKind.CRIO)
+    auth = files["/etc/crio/crio.conf.d/10-ecr-pull-through-cache.conf"]["crio"]["image"]["global_auth_file"]
+    assert files[auth] == {"credHelpers": {HOST: "ecr-login"}}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        f"111122223333.{form}.{region}.{suffix}"
+        for region, plain, dual in (
+            ("us-east-1", "amazonaws.com", "on.aws"),
+            ("us-gov-west-1", "amazonaws.com", "on.aws"),
+            ("cn-north-1", "amazonaws.com.cn", "on.amazonwebservices.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu", "on.amazonwebservices.eu"),
+        )
+        for form, suffix in (
+            ("dkr.ecr", plain), ("dkr.ecr-fips", plain), ("dkr-ecr", dual), ("dkr-ecr-fips", dual),
+        )
+    ],
+)  # fmt: skip
+def test_nodes_sign_in_to_every_host_of_ecr_by_the_credential_provider(host):
+    made = CacheMapping.of(host, [CachedUpstream(upstream=Upstream.KUBERNETES, repository_prefix="k8s")])
+    files = cluster_config(made, ClusterKind.KUBEADM)
+    assert yaml.safe_load(files["kubeadm.yaml"])["imageRepository"] == f"{host}/k8s"
+    patterns = yaml.safe_load(files["/etc/kubernetes/credential-provider.yaml"])["providers"][0]["matchImages"]
+    assert len(patterns) == 12
+    assert any(kubelet_matches(pattern, host) for pattern in patterns)
+    assert not any(kubelet_matches(pattern, "docker.io") for pattern in patterns)
+
+
+def kubelet_matches(pattern, host):
+    """The kubelet's rule: as many parts between dots, and each part matches its glob."""
+    globs, parts = pattern.split("."), host.split(".")
+    return len(globs) == len(parts) and all(map(fnmatchcase, parts, globs))
 
 
 def test_a_cache_without_kubernetes_makes_no_control_plane():

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from ..manifests.clusters import ClusterKind
+from ..manifests.clusters import KOPS_VERSION, ClusterKind
 from ._mapping import Cluster, Config, Host, Registry, Upstreams, mapping_of
 from ._usage import Command
 
@@ -26,6 +26,9 @@ def cluster_config(
     registry: Registry = None,
     host: Host = None,
     upstream: Upstreams = None,
+    kops_version: Annotated[
+        str, typer.Option(metavar="VERSION", help="Minor version of kOps; only for kops.")
+    ] = KOPS_VERSION,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder to write the files to. Default: print them.", show_default=False),
@@ -33,12 +36,16 @@ def cluster_config(
 ) -> None:
     """Print configuration files for self-hosted nodes.
 
-    With them a cluster pulls its own images, such as kube-proxy and pause, through the cache.
+    With them a cluster pulls its own images, such as kube-proxy, through the cache.
+
+    Exit codes: 0 the files hold every upstream of the cache, 1 the runtime cannot mirror a part of a host, which is named,
+    2 no file was made.
 
     Example: ecr-pull-through cluster-config kubeadm --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
     --upstream k8s=registry.k8s.io
     """
     from ..manifests.clusters import cluster_config as files_of
+    from ..manifests.clusters import not_expressed
 
     mapping = mapping_of(config, cluster, registry, host, upstream)
     if mapping.exclude or mapping.only or mapping.allowed is not None:
@@ -47,7 +54,7 @@ def cluster_config(
             "the patterns of 'exclude', 'only' and 'allow' have no effect on them",
             file=sys.stderr,
         )
-    for name, text in files_of(mapping, kind).items():
+    for name, text in files_of(mapping, kind, kops_version=kops_version).items():
         if output is None:
             print(f"# --- {name}\n{text}")
             continue
@@ -55,6 +62,13 @@ def cluster_config(
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
+            if text.startswith("#!"):
+                target.chmod(0o755)
         except OSError as error:
             raise UserError(f"{target}: {error.strerror}") from None
         print(target, file=sys.stderr)
+    left = not_expressed(mapping, kind)
+    for sentence in left:
+        print(sentence, file=sys.stderr)
+    if left:
+        raise typer.Exit(1)

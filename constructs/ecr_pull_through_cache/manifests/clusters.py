@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 from ..errors import UserError
 from ..images import CacheMapping, EcrHost, Reason, Upstream
+from ..images.hosts import PARTITIONS
+from .node_mirrors import mirror_files
 from .yaml_text import to_yaml
+
+_CERTS = "/etc/containerd/certs.d"
+_CRIO_AUTH = "/etc/crio/ecr-auth.json"
+
+# kubernetes/kops: useECRCredentialsForMirrors is in v1.33.2, hosts.toml without override_path in v1.36 (nodeup/pkg/model)
+_KOPS_SIGNS_IN = 33
+_KOPS_BREAKS_PATHS = 36
+
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+_ECR_HOSTS = frozenset(
+    pattern
+    for partition in PARTITIONS
+    for fips in ("", "-fips")
+    for pattern in (f"*.dkr.ecr{fips}.*.{partition.suffix}", f"*.dkr-ecr{fips}.*.{partition.dual_stack_suffix}")
+)
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
 """The pause image of Kubernetes 1.34 and newer."""
@@ -24,17 +43,46 @@ class ClusterKind(Enum):
     CRIO = "cri-o"
 
 
-def cluster_config(mapping: CacheMapping, kind: ClusterKind) -> dict[str, str]:
+KOPS_VERSION = "1.35"
+"""The minor version of kOps that files are for when none is given."""
+
+
+def cluster_config(mapping: CacheMapping, kind: ClusterKind, *, kops_version: str = KOPS_VERSION) -> dict[str, str]:
     """The files for a cluster, by the path where each belongs.
 
-    Each begins with a comment that says what to do with it. The kubelet's credential provider is among them: nodes sign
-    in to ECR with it, and mirrors of containerd and CRI-O, which cannot sign in to ECR by themselves, do not.
+    Each begins with a comment that says what to do with it. No file holds a token, and no runtime is made to pull the pause
+    image with a sign-in that it does not have.
 
     :param mapping: what images become.
-    :param kind: what the files are for.
-    :raises UserError: when the mapping does not cache ``registry.k8s.io``, from where a control plane comes.
+    :param kind: the installer or runtime that the files are for.
+    :param kops_version: the minor version of kOps, such as ``1.35``; only for :attr:`ClusterKind.KOPS`.
+    :raises UserError: when the mapping has nothing that the kind can express: kubeadm and kOps need ``registry.k8s.io``,
+        containerd and k3s a whole host, CRI-O a registry of Amazon ECR; or when this version of kOps cannot use a cache.
     """
+    if kind is ClusterKind.KOPS:
+        return _kops(mapping, kops_version)
     return _MAKERS[kind](mapping)
+
+
+def not_expressed(mapping: CacheMapping, kind: ClusterKind) -> list[str]:
+    """The parts of upstream hosts that the runtime cannot mirror, a sentence for each.
+
+    :param mapping: what images become.
+    :param kind: the installer or runtime that the files are for.
+    """
+    if kind not in (ClusterKind.CONTAINERD, ClusterKind.K3S):
+        return []
+    whole = _mirrors(mapping)
+    return [
+        f"{s.source.rstrip('/')}: {kind.value} mirrors whole hosts only; its images "
+        + (
+            f"are pulled through {mapping.registry}/{whole[host]} instead of {s.target.rstrip('/')}"
+            if (host := s.source.partition("/")[0]) in whole
+            else "stay upstream: rewrite them at admission"
+        )
+        for s in mapping.substitutions
+        if s.source.count("/") > 1
+    ]
 
 
 def _kubernetes(mapping: CacheMapping) -> str:
@@ -59,129 +107,129 @@ def _kubeadm(mapping: CacheMapping) -> dict[str, str]:
     }
     return {
         "kubeadm.yaml": _file(
-            "Add this to the file for `kubeadm init --config` and `kubeadm upgrade --config`.", cluster
+            "Add this to the file for `kubeadm init --config` and `kubeadm upgrade --config`.\n"
+            "kubeadm's preflight pulls these images without credentials and stops with [ERROR ImagePull]. Run kubeadm with\n"
+            "--ignore-preflight-errors=ImagePull: the kubelet then pulls them, and signs in by the credential provider.\n"
+            "The pause image keeps upstream's name in the configuration of the runtime, which cannot sign in to ECR for it.",
+            cluster,
         ),
-        "/etc/containerd/conf.d/ecr-pull-through-cache.toml": _pause(mapping),
         **_credential_provider(mapping),
     }
 
 
-def _pause(mapping: CacheMapping) -> str:
-    image = mapping.map(PAUSE)
-    return (
-        "# The pause image of every Pod, which containerd 2 pulls by itself.\n"
-        "# /etc/containerd/config.toml must have: imports = ['/etc/containerd/conf.d/*.toml']\n"
-        "version = 3\n\n"
-        "[plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
-        f"  sandbox = '{image}'\n"
-    )
-
-
-def _kops(mapping: CacheMapping) -> dict[str, str]:
-    repository = _kubernetes(mapping)
-    spec = {
-        "spec": {
-            "assets": {"containerProxy": repository},
-            "kubelet": {"podInfraContainerImage": mapping.map(PAUSE)},
-        }
+def _kops(mapping: CacheMapping, version: str) -> dict[str, str]:
+    match = re.fullmatch(r"v?1\.([0-9]{1,3})(?:\.[0-9]+)?", version, re.ASCII)
+    if match is None:
+        raise UserError(f"{version!r} is no version of kOps; give a minor version such as {KOPS_VERSION}")
+    minor = int(match.group(1))
+    if minor < _KOPS_SIGNS_IN:
+        raise UserError(
+            f"kOps {version} cannot sign in to a mirror: containerd.useECRCredentialsForMirrors comes with kOps 1.33.2; "
+            "upgrade kOps, or rewrite images at admission"
+        )
+    if minor >= _KOPS_BREAKS_PATHS:
+        raise UserError(
+            f"kOps {version} writes a mirror without override_path, so containerd asks for another path than the cache's, and "
+            "assets.containerProxy also moves the pause image, for which containerd cannot sign in: "
+            "rewrite images at admission, or use kOps 1.33 to 1.35"
+        )
+    prefix = _kubernetes(mapping).removeprefix(mapping.registry)
+    containerd = {
+        "registryMirrors": {Upstream.KUBERNETES.host: [f"https://{mapping.registry}/v2{prefix}"]},
+        "useECRCredentialsForMirrors": True,
     }
     return {
         "kops-cluster.yaml": _file(
             "Merge this into the cluster's spec with `kops edit cluster`, then `kops update cluster`.\n"
-            "containerProxy replaces the registry of every image that kOps itself deploys, so all of them must be images\n"
-            "of registry.k8s.io; add-ons from elsewhere are rewritten at admission. Nodes sign in by their instance role:\n"
-            "attach the node pull policy to it under spec.externalPolicies.",
-            spec,
+            "It needs kOps 1.33.2 to 1.35.\n"
+            "kOps pins its images by digest. ECR answers a digest only once the image was imported by its tag: until then nodes\n"
+            "pull it from registry.k8s.io. Warm the images of `kops get assets`, or set KOPS_FEATURE_FLAGS=-ImageDigest.\n"
+            "The pause image keeps its name and comes from registry.k8s.io, without credentials.\n"
+            "Do not add docker.io, quay.io or ghcr.io: containerd falls back to them and would send them ECR's token.\n"
+            "Attach the node pull policy to the instance roles under spec.externalPolicies.",
+            {"spec": {"containerd": containerd}},
         )
     }
 
 
 def _containerd(mapping: CacheMapping) -> dict[str, str]:
-    files = {
-        f"/etc/containerd/certs.d/{host}/hosts.toml": (
-            "# containerd asks the cache first and the upstream registry when the cache does not answer.\n"
-            "# ECR wants a token of twelve hours, which containerd cannot get by itself: this works where something keeps\n"
-            "# the header below fresh. Rewrite images at admission where nothing does.\n"
-            f'server = "{_server(host)}"\n\n'
-            f'[host."https://{mapping.registry}/v2/{prefix.rstrip("/")}"]\n'
-            '  capabilities = ["pull", "resolve"]\n'
-            "  override_path = true\n"
-            f'  [host."https://{mapping.registry}/v2/{prefix.rstrip("/")}".header]\n'
-            '    authorization = "Basic TOKEN"\n'
-        )
-        for host, prefix in _mirrors(mapping).items()
-    }
     return {
-        **files,
-        "/etc/containerd/conf.d/ecr-pull-through-cache.toml": _pause(mapping),
+        "/etc/containerd/conf.d/ecr-pull-through-cache.toml": (
+            "# Without this, containerd 2.2 and newer ignore hosts.toml in silence. It must be one folder.\n"
+            "# /etc/containerd/config.toml must have: imports = ['/etc/containerd/conf.d/*.toml']\n"
+            "version = 3\n\n"
+            "[plugins.'io.containerd.cri.v1.images'.registry]\n"
+            f"  config_path = '{_CERTS}'\n"
+        ),
+        **mirror_files(mapping.registry, _whole_hosts(mapping, ClusterKind.CONTAINERD), certs=_CERTS),
         **_credential_provider(mapping),
     }
 
 
 def _k3s(mapping: CacheMapping) -> dict[str, str]:
-    mirrors = {
-        host: {"endpoint": [f"https://{mapping.registry}"], "rewrite": {"^(.*)$": f"{prefix}$1"}}
-        for host, prefix in _mirrors(mapping).items()
-    }
-    document = {
-        "mirrors": mirrors,
-        "configs": {mapping.registry: {"auth": {"username": "AWS", "password": "TOKEN"}}},
-    }
+    mirrors = _whole_hosts(mapping, ClusterKind.K3S)
     return {
-        "/etc/rancher/k3s/registries.yaml": _file(
-            "ECR's token lives for twelve hours: write `aws ecr get-login-password` in place of TOKEN and restart k3s before\n"
-            "it ends, or leave configs out and rewrite images at admission, where the credential provider below signs in.",
-            document,
-        ),
         "/etc/rancher/k3s/config.yaml": _file(
-            "The pause image, and where k3s finds the credential provider.",
+            "Where k3s finds the credential provider. Name none of the mirrored hosts in /etc/rancher/k3s/registries.yaml: k3s\n"
+            "would write its own hosts.toml over that of ecr-mirrors. The pause image keeps upstream's name.",
             {
-                "pause-image": mapping.map(PAUSE),
                 "kubelet-arg": [
                     "image-credential-provider-config=/etc/kubernetes/credential-provider.yaml",
                     "image-credential-provider-bin-dir=/usr/local/bin",
                 ],
             },
         ),
+        **mirror_files(mapping.registry, mirrors, certs="/var/lib/rancher/k3s/agent/etc/containerd/certs.d"),
         **_credential_provider(mapping),
     }
 
 
 def _crio(mapping: CacheMapping) -> dict[str, str]:
-    head = (
-        "# CRI-O asks the mirror first. It signs in with /etc/containers/auth.json alone, and ECR's token lives for twelve\n"
-        f"# hours: keep it fresh with `aws ecr get-login-password | podman login -u AWS --password-stdin {mapping.registry}`.\n"
-    )
+    if EcrHost.parse(mapping.registry) is None:
+        raise UserError(
+            f"{mapping.registry} is no host of Amazon ECR, and docker-credential-ecr-login signs in to those only"
+        )
     tables = [
         f'\n[[registry]]\nprefix = "{s.source.rstrip("/")}"\nlocation = "{s.source.rstrip("/")}"\n\n'
         f'[[registry.mirror]]\nlocation = "{s.target.rstrip("/")}"\npull-from-mirror = "tag-only"\n'
         for s in mapping.substitutions
     ]
-    pause = f'# The pause image of every Pod.\n[crio.image]\npause_image = "{mapping.map(PAUSE)}"\n'
     return {
-        "/etc/containers/registries.conf.d/ecr-pull-through-cache.conf": head + "".join(tables),
-        "/etc/crio/crio.conf.d/10-ecr-pull-through-cache.conf": pause,
+        "/etc/containers/registries.conf.d/ecr-pull-through-cache.conf": (
+            "# CRI-O asks the mirror first and the upstream registry when the mirror does not answer.\n"
+            + "".join(tables)
+        ),
+        "/etc/crio/crio.conf.d/10-ecr-pull-through-cache.conf": (
+            "# CRI-O signs in to the mirrors, also for the pause image, by docker-credential-ecr-login\n"
+            "# (awslabs/amazon-ecr-credential-helper), which must be in its PATH and renews the token by itself.\n"
+            f'[crio.image]\nglobal_auth_file = "{_CRIO_AUTH}"\n'
+        ),
+        _CRIO_AUTH: json.dumps({"credHelpers": {mapping.registry: "ecr-login"}}, indent=2) + "\n",
         **_credential_provider(mapping),
     }
+
+
+def _whole_hosts(mapping: CacheMapping, kind: ClusterKind) -> dict[str, str]:
+    mirrors = _mirrors(mapping)
+    if not mirrors:
+        raise UserError(
+            f"{kind.value} mirrors whole hosts only, and this cache has parts of hosts only: rewrite images at admission"
+        )
+    return mirrors
 
 
 def _mirrors(mapping: CacheMapping) -> dict[str, str]:
     """The prefix in the cache of each upstream host that is cached as a whole; a mirror knows no parts of a host."""
     return {
-        s.source.rstrip("/"): s.target[len(mapping.registry) + 1 :]
+        s.source.rstrip("/"): s.target[len(mapping.registry) + 1 :].rstrip("/")
         for s in mapping.substitutions
         if s.source.count("/") == 1
     }
 
 
-def _server(host: str) -> str:
-    return f"https://{'registry-1.docker.io' if host == 'docker.io' else host}"
-
-
 def _credential_provider(mapping: CacheMapping) -> dict[str, str]:
     """The kubelet's way to ECR's tokens: the provider's binary is cloud-provider-aws's ecr-credential-provider."""
-    suffixes = {"*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn", "*.dkr-ecr.*.on.aws"}
-    matches = sorted(suffixes) if EcrHost.parse(mapping.registry) else [mapping.registry]
+    matches = sorted(_ECR_HOSTS) if EcrHost.parse(mapping.registry) else [mapping.registry]
     document = {
         "apiVersion": "kubelet.config.k8s.io/v1",
         "kind": "CredentialProviderConfig",
@@ -197,7 +245,9 @@ def _credential_provider(mapping: CacheMapping) -> dict[str, str]:
     return {
         "/etc/kubernetes/credential-provider.yaml": _file(
             "The kubelet signs in to ECR with this: --image-credential-provider-config=this file, and\n"
-            "--image-credential-provider-bin-dir= the folder of ecr-credential-provider (kubernetes/cloud-provider-aws).",
+            "--image-credential-provider-bin-dir= the folder of ecr-credential-provider (kubernetes/cloud-provider-aws).\n"
+            "Never add docker.io, quay.io, ghcr.io or another upstream to matchImages: a runtime that falls back to it would\n"
+            "send it ECR's token. A host that is not ECR's own also needs AWS_REGION in the provider's env.",
             document,
         )
     }
@@ -210,7 +260,6 @@ def _file(comment: str, document: dict[str, Any]) -> str:
 
 _MAKERS: dict[ClusterKind, Callable[[CacheMapping], dict[str, str]]] = {
     ClusterKind.KUBEADM: _kubeadm,
-    ClusterKind.KOPS: _kops,
     ClusterKind.CONTAINERD: _containerd,
     ClusterKind.K3S: _k3s,
     ClusterKind.CRIO: _crio,
