@@ -4,6 +4,7 @@ import base64
 import os
 import subprocess
 import tomllib
+from configparser import ConfigParser
 from pathlib import Path
 from shutil import which
 
@@ -93,6 +94,17 @@ def test_a_file_of_others_is_left_and_said(node):
     assert "which it has not written" in node.run("abc", expect=1)
     assert path.read_text() == 'server = "https://mine.example"\n'
     assert node.hosts("quay.io").exists()
+
+
+def test_the_service_runs_the_script_and_the_timer_runs_the_service_well_before_a_token_ends():
+    files = {Path(name).name: text for name, text in mirror_files(HOST, {"quay.io": "q"}, certs="/c").items()}
+    service, timer = (ConfigParser(strict=False) for _ in range(2))
+    service.read_string(files["ecr-mirrors.service"])
+    timer.read_string(files["ecr-mirrors.timer"])
+    assert service["Service"]["ExecStart"] == SCRIPT_PATH
+    assert service["Service"]["Restart"] == "on-failure"
+    assert timer["Timer"]["OnUnitInactiveSec"] == "4h"
+    assert "Unit" not in timer["Timer"], "a timer starts the service of its own name"
 
 
 def test_an_answer_without_a_token_is_a_failure(node):
