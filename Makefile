@@ -54,7 +54,7 @@ engines: ## build the engines of the tests (Kyverno, kube-apiserver, etcd) once,
 
 .PHONY: synth
 synth: $(VENV)/.installed node_modules/.package-lock.json ## write the templates of CONFIG (environments/example.yaml) and summarize them
-	PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth --quiet --app "$(BIN)/python app.py" --output $(OUT) --context config=$(CONFIG)
+	$(BIN)/ecr-pull-through synth --config $(CONFIG) --output $(OUT)
 	@$(BIN)/ecr-pull-through describe --config $(CONFIG)
 
 .PHONY: test

@@ -54,6 +54,29 @@ def test_it_serves_an_app_of_somebody_else(wheel, tmp_path):
     template = json.loads((tmp_path / "out/Platform.template.json").read_text())
     kinds = [resource["Type"] for resource in template["Resources"].values()]
     assert kinds.count("AWS::ECR::PullThroughCacheRule") == 2
+    elsewhere = {"cwd": tmp_path, "env": environment, "check": True}
+    program, cdk = tmp_path / "venv/bin/ecr-pull-through", ROOT / "node_modules/.bin/cdk"
+    options = [
+        "--account",
+        "a=111122223333",
+        "--region",
+        "eu-west-1",
+        "--upstream",
+        "registry.k8s.io",
+        "--cluster",
+        "demo",
+        "--role",
+        "n",
+    ]
+    subprocess.run([program, "init", "cache.yaml", *options], **elsewhere)
+    subprocess.run([program, "synth"], **elsewhere)
+    listed = subprocess.run([cdk, "ls", "--app", "cdk.out"], **elsewhere, capture_output=True, text=True)
+    assert listed.stdout.split() == [
+        "registry-main",
+        "(ecr-pull-through-registry-main)",
+        "cluster-demo",
+        "(ecr-pull-through-cluster-demo)",
+    ]
     where = subprocess.run(
         [tmp_path / "venv/bin/python", "-c", "import constructs; print(constructs.__file__)"],
         cwd=ROOT, capture_output=True, text=True, check=True, env=environment,

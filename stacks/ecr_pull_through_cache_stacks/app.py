@@ -8,7 +8,7 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from ecr_pull_through_cache import UserError
-from ecr_pull_through_cache.configuration import load
+from ecr_pull_through_cache.configuration import Configuration, load
 
 from .cluster_stack import ClusterStack
 from .registry_stack import RegistryStack
@@ -23,6 +23,7 @@ def new_app(out: Path | None = None) -> cdk.App:
     # The metadata is what the CDK CLI switches on, so that templates are the same with it and without.
     return cdk.App(
         builtin_cloud_formation_validation=False,
+        stack_traces=False,  # they name temporary folders, so that no two assemblies would be the same
         outdir=None if out is None else str(out),
         context={"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True},
     )
@@ -35,11 +36,19 @@ def build(app: cdk.App, path: str | Path) -> None:
     :param path: the file.
     :raises UserError: when the file has mistakes; all of them are listed.
     """
-    configuration = load(path)
+    add_stacks(app, load(path))
+
+
+def add_stacks(scope: cdk.App | cdk.Stage, configuration: Configuration) -> None:
+    """Add the stacks of a configuration.
+
+    :param scope: the app, or a stage of it.
+    :param configuration: the configuration; see :func:`~ecr_pull_through_cache.configuration.load`.
+    """
     for registry in configuration.registries.values():
-        RegistryStack(app, registry.stack_id, registry=registry, tags=configuration.tags)
+        RegistryStack(scope, registry.stack_id, registry=registry, tags=configuration.tags)
     for cluster in configuration.clusters.values():
-        ClusterStack(app, cluster.stack_id, cluster=cluster, tags=configuration.tags)
+        ClusterStack(scope, cluster.stack_id, cluster=cluster, tags=configuration.tags)
 
 
 def main() -> None:

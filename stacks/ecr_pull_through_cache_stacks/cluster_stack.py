@@ -19,7 +19,7 @@ from ecr_pull_through_cache.configuration import CachePlan, ClusterPlan
 from ecr_pull_through_cache.configuration.models import Endpoints
 
 from .acknowledgements import acknowledge
-from .flags import merge_statements
+from .flags import set_flags
 
 
 class ClusterStack(cdk.Stack):
@@ -44,7 +44,7 @@ class ClusterStack(cdk.Stack):
             tags=dict(tags or {}),
             analytics_reporting=False,
         )
-        merge_statements(self)
+        set_flags(self)
         registry = cluster.registry
         there = CacheRegistry(account=registry.environment.account, region=registry.environment.region)
         cache = PullThroughCache.from_attributes(

@@ -31,7 +31,7 @@ from ecr_pull_through_cache.configuration.models import Template
 from ecr_pull_through_cache.ecr.statements import Who
 
 from .acknowledgements import acknowledge
-from .flags import merge_statements
+from .flags import set_flags
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -60,7 +60,7 @@ class RegistryStack(cdk.Stack):
             tags=dict(tags or {}),
             analytics_reporting=False,
         )
-        merge_statements(self)
+        set_flags(self)
         self._plan = registry
         if registry.settings.accept_unverified:
             for id_ in ("unverifiedPartition", "newRegion"):

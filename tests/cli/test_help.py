@@ -18,7 +18,7 @@ NEED_AWS = {"warm", "try", "check", "backfill", "purge"}
 
 def test_the_verbs_are_those_of_the_documentation():
     assert set(COMMANDS) == {
-        "backfill", "check", "cluster-config", "describe", "diagram", "helm-values", "iam", "image", "init", "inventory", "policy", "purge", "rewrite", "try", "warm",
+        "backfill", "check", "cluster-config", "describe", "diagram", "helm-values", "iam", "image", "init", "inventory", "policy", "purge", "rewrite", "synth", "try", "warm",
     }  # fmt: skip
 
 

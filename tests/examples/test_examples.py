@@ -300,8 +300,8 @@ class TestSelfHosted:
 
     def test_the_files_that_its_page_makes_are_what_they_are_called(self, tmp_path):
         text = (ROOT / "examples/self_hosted/README.md").read_text()
-        flags = re.search(r'CACHE="([^"]+)"', text)[1].split()
-        kinds = re.findall(r"cluster-config (\S+) \$CACHE --output (\S+)", text)
+        flags = re.search(r"CACHE=\(([^)]+)\)", text)[1].split()
+        kinds = re.findall(r'cluster-config (\S+) "\$\{CACHE\[@\]\}" --output (\S+)', text)
         assert [kind for kind, _ in kinds] == ["kubeadm", "kops", "containerd"]
         for kind, folder in kinds:
             cli("cluster-config", kind, *flags, "--output", tmp_path / folder)

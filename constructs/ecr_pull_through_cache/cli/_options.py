@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,7 +13,11 @@ from ..errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from ..configuration import Configuration, RegistryPlan
 
-Config = Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")]
+CONFIG: Final = Path("cache.yaml")
+"""The configuration file of a command that is given none."""
+CONFIG_VARIABLE: Final = "ECR_PULL_THROUGH_CONFIG"
+"""Environment variable that names another one."""
+Config = Annotated[Path, typer.Option(metavar="FILE", envvar=CONFIG_VARIABLE, help="Configuration file.")]
 Registries = Annotated[
     list[str] | None,
     typer.Option(

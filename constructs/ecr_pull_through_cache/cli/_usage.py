@@ -15,7 +15,7 @@ UsageError: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 """The base of every error of the parser. Typer carries click within itself and names only this error's subclass."""
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Set up": ("init", "describe", "diagram", "iam"),
+    "Set up": ("init", "describe", "diagram", "synth", "iam"),
     "Use the cache": ("image", "rewrite", "helm-values", "cluster-config", "policy"),
     "Operate": ("inventory", "warm", "try", "check", "backfill", "purge"),
 }

@@ -206,7 +206,11 @@ class _Writer:
 
     def _steps(self) -> Iterator[str]:
         yield f"See what would be deployed where:\n  ecr-pull-through describe --config {self._path}"
-        yield f"Deploy it, from a checkout of this project:\n  npx cdk deploy --all --context config={self._path}"
+        yield (
+            f"Write the templates and deploy them. The first command names the accounts and Regions to bootstrap before:\n"
+            f"  ecr-pull-through synth --config {self._path}\n"
+            f"  npx aws-cdk@2 deploy --all --app cdk.out"
+        )
         secrets = sorted({name_of(rule.upstream) for rule in self._draft.upstreams if self._needs_secret(rule)})
         if secrets:
             commands = "".join(
