@@ -18,7 +18,7 @@ from ._options import CONFIG, Config
 from ._usage import Command
 
 if TYPE_CHECKING:
-    from ..configuration import Configuration
+    from ..configuration import ClusterPlan, Configuration, RegistryPlan
 
 _STACKS = "Amazon ECR pull through cache: "
 """The description of each stack of this package begins with this."""
@@ -53,7 +53,7 @@ def synth(
     manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
     say(f"wrote {_counted(len(list(_stacks(manifest))), 'stack')} to {output}")
     say(f"deploy it with the CDK CLI {manifest.get('minimumCliVersion', '2')} or newer:")
-    plans = [*configuration.registries.values(), *configuration.clusters.values()]
+    plans: list[RegistryPlan | ClusterPlan] = [*configuration.registries.values(), *configuration.clusters.values()]
     for account, region in sorted({(plan.environment.account, plan.environment.region) for plan in plans}):
         say(f"  {_CLI} bootstrap aws://{account}/{region}")
     say(f"  {_CLI} deploy --all --app {output}")
