@@ -38,7 +38,7 @@ def cluster_config(
 
     With them a cluster pulls its own images, such as kube-proxy, through the cache.
 
-    Exit codes: 0 the files hold every upstream of the cache, 1 the runtime cannot mirror a part of a host, which is named,
+    Exit codes: 0 the files were made, 1 they were made and the runtime cannot mirror a part of a host, which is named,
     2 no file was made.
 
     Example: ecr-pull-through cluster-config kubeadm --host 111122223333.dkr.ecr.eu-west-1.amazonaws.com
