@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecr_pull_through_cache.cli import app
+from tests.support import ROOT
 from tests.support.command_line import cli
 
 
@@ -93,3 +94,15 @@ def test_the_statements_that_a_private_upstream_of_another_account_needs(describ
     ours, theirs = data["registries"]["main"]["upstreamGrants"]
     assert (ours["deployedBy"], theirs["deployedBy"]) == ("team", None)
     assert theirs["statement"]["Principal"] == {"AWS": ["arn:aws:iam::111122223333:root"]}
+
+
+def test_describe_says_where_a_permission_is_inherited_from(tmp_path):
+    text = (ROOT / "environments" / "minimal.yaml").read_text()
+    file = tmp_path / "pull.yaml"
+    file.write_text(text.replace("    replicateTo:", '    pull: { accounts: ["222233334444"] }\n    replicateTo:'))
+    shown = CliRunner().invoke(app, ["describe", "--config", str(file)])
+    assert shown.output.count("222233334444; inherited from main, no imports") == 2
+    as_json = json.loads(CliRunner().invoke(app, ["describe", "--json", "--config", str(file)]).output)
+    assert {name: r["pullInheritedFrom"] for name, r in as_json["registries"].items()} == {
+        "main": [], "west": ["main"], "europe": ["main"],
+    }  # fmt: skip

@@ -110,6 +110,7 @@ def _registry(plan: RegistryPlan, configuration: Configuration) -> dict[str, Any
         "pullAccounts": list(plan.pullers.accounts),
         "organization": plan.pullers.organization,
         "members": list(plan.members),
+        "pullInheritedFrom": list(plan.pull_inherited_from),
         "warm": _warm(plan),
         "backfill": plan.settings.backfill is not None,
         "dashboard": plan.settings.dashboard is not None,
@@ -182,7 +183,10 @@ def _registries(configuration: Configuration) -> Tree:
             branch.add(_line("replicateTo", ", ".join(str(to) for to in plan.replicate_to)))
         others = [*plan.pullers.accounts, *([plan.pullers.organization] if plan.pullers.organization else [])]
         if others:
-            branch.add(_line("pull", ", ".join(others)))
+            sources = ", ".join(plan.pull_inherited_from)
+            branch.add(
+                _line("pull", ", ".join(others) + (f"; inherited from {sources}, no imports" if sources else ""))
+            )
         if plan.members:
             branch.add(
                 _line("organization", f"{_assumed(plan)}; `check` asks {'it' if len(plan.members) == 1 else 'them'}")

@@ -23,7 +23,7 @@ from ..images import (
     partition_of,
 )
 from .layers import has_no_admission
-from .models import Cluster, Document, Registry, Template, UpstreamRule
+from .models import Cluster, Document, Pull, Registry, Template, UpstreamRule
 from .source import Place, Problem
 
 
@@ -103,6 +103,9 @@ def check(document: Document, left_out: Collection[Place] = ()) -> Iterator[Prob
             )
     for name, registry in document.registries.items():
         yield from _registry(document, names, name, registry, known)
+    for place, pull in _pulls(document):
+        for number, account in enumerate(pull.accounts):
+            yield from names.account_problems((*place, "accounts", number), account)
     if document.organization is None:
         yield from _organization(document)
     yield from _one_per_environment(document, names)
@@ -113,21 +116,28 @@ def check(document: Document, left_out: Collection[Place] = ()) -> Iterator[Prob
 
 
 def _organization(document: Document) -> Iterator[Problem]:
-    for name, registry in document.registries.items():
-        if registry.pull.organization:
+    for place, pull in _pulls(document):
+        if pull.organization:
             yield Problem(
-                place=("registries", name, "pull", "organization"),
+                place=(*place, "organization"),
                 message="the organization is let in, but not named; add 'organization: o-...' at the top",
                 follows_from=(("organization",),),
             )
+
+
+def _pulls(document: Document) -> Iterator[tuple[Place, Pull]]:
+    """Every place that says who pulls, with what it says."""
+    if document.defaults.pull is not None:
+        yield ("defaults", "pull"), document.defaults.pull
+    for name, registry in document.registries.items():
+        if registry.pull is not None:
+            yield ("registries", name, "pull"), registry.pull
 
 
 def _registry(document: Document, names: Names, name: str, registry: Registry, known: set[str]) -> Iterator[Problem]:
     place: Place = ("registries", name)
     environment = names.environment(registry)
     yield from names.problems(place, registry)
-    for number, account in enumerate(registry.pull.accounts):
-        yield from names.account_problems((*place, "pull", "accounts", number), account)
     for prefix, rule in registry.upstreams.items():
         yield from _upstream((*place, "upstreams", prefix), prefix, rule, environment)
     yield from _number_of_rules(place, registry)

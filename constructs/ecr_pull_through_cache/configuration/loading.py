@@ -122,6 +122,7 @@ class _Resolver:
             pullers=pulls.pullers,
             importers=pulls.importers,
             members=pulls.members,
+            pull_inherited_from=pulls.inherited_from,
             downstreams=tuple(self._downstreams.get(environment, ())),
         )
 

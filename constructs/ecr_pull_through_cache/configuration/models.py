@@ -317,8 +317,10 @@ class Registry(Model):
     replicate_to: tuple[str, ...] = Field(
         (), description="Names of the registries to which ECR replicates cached images."
     )
-    pull: Pull = Field(
-        default_factory=Pull, description="Accounts that may pull, besides those of the clusters in this file."
+    pull: Pull | None = Field(
+        None,
+        description="Accounts that may pull and import, besides those of the clusters in this file; {} for none. Default: the "
+        "pull of the registries that replicate here, without imports, and defaults.pull where they say nothing.",
     )
     registry_policy_scope: Literal["V2"] | None = Field(
         None,
@@ -435,6 +437,9 @@ class Defaults(Model):
 
     template: Template | None = None
     rewrite: Rewrite | None = None
+    pull: Pull | None = Field(
+        None, description="Accounts that may pull from every registry that has no pull of its own."
+    )
 
 
 class Document(Model):

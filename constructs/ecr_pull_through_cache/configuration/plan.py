@@ -68,6 +68,7 @@ class RegistryPlan:
     :param pullers: the other accounts, or the organisation, that pull from it.
     :param importers: those of them whose pulls may import.
     :param members: accounts of clusters that pull because they belong to the organisation, and for no other reason.
+    :param pull_inherited_from: names of the registries that replicate to it and whose ``pull`` holds here.
     :param downstreams: registries of the configuration whose upstream is this one.
     """
 
@@ -83,6 +84,7 @@ class RegistryPlan:
     pullers: Who
     importers: Who
     members: tuple[str, ...] = ()
+    pull_inherited_from: tuple[str, ...] = ()
     downstreams: tuple[Downstream, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..ecr.statements import Who
 from .checks import Names
-from .models import Cluster, Document
+from .models import Cluster, Document, Pull
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +18,13 @@ class Pulling:
     :param pullers: all of them.
     :param importers: those whose pulls may import.
     :param members: accounts of clusters that belong to the organisation; where it is let in, they are not listed.
+    :param inherited_from: names of the registries that replicate to it and whose ``pull`` holds here. Default: none.
     """
 
     pullers: Who
     importers: Who
     members: tuple[str, ...] = ()
+    inherited_from: tuple[str, ...] = ()
 
 
 def pulling(document: Document, names: Names) -> Mapping[str, Pulling]:
@@ -38,20 +40,39 @@ def pulling(document: Document, names: Names) -> Mapping[str, Pulling]:
 
 
 def _of(document: Document, names: Names, name: str, clusters: list[Cluster]) -> Pulling:
-    registry = document.registries[name]
-    own = names.account(registry.account)
-    listed = {names.account(account) for account in registry.pull.accounts} - {own, None}
+    pull, inherited_from = _pull(document, name)
+    own = names.account(document.registries[name].account)
+    listed = {names.account(account) for account in pull.accounts} - {own, None}
     used = {names.account(cluster.account): False for cluster in clusters}
     for cluster in clusters:
         account = names.account(cluster.account)
         used[account] = used[account] or cluster.import_
     others = set(used) - {own, None}
-    organization = document.organization if registry.pull.organization else None
+    importing = {account for account in others if used[account]}
+    organization = document.organization if pull.organization else None
+    if inherited_from:
+        # Replicas are not imported, and the accounts of clusters keep what they have without the inheritance.
+        who = Who(accounts=_sorted(listed | others), organization=organization)
+        return Pulling(pullers=who, importers=Who(accounts=_sorted(importing)), inherited_from=inherited_from)
     if organization is not None:
         who = Who(accounts=_sorted(listed), organization=organization)
         return Pulling(pullers=who, importers=who, members=_sorted(others - listed))
-    importing = {account for account in others if used[account]}
     return Pulling(pullers=Who(accounts=_sorted(listed | others)), importers=Who(accounts=_sorted(listed | importing)))
+
+
+def _pull(document: Document, name: str) -> tuple[Pull, tuple[str, ...]]:
+    """The ``pull`` that holds for a registry, and the registries that it is inherited from."""
+    default = document.defaults.pull or Pull()
+    own = document.registries[name].pull
+    if own is not None:
+        return own, ()
+    sources = {other: source.pull for other, source in document.registries.items() if name in source.replicate_to}
+    saying = tuple(sorted(other for other, pull in sources.items() if pull is not None))
+    if not saying:
+        return default, ()
+    every = [pull or default for pull in sources.values()]
+    accounts = dict.fromkeys(account for pull in every for account in pull.accounts)
+    return Pull(accounts=tuple(accounts), organization=any(pull.organization for pull in every)), saying
 
 
 def _sorted(accounts: set[str | None]) -> tuple[str, ...]:
