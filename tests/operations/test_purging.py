@@ -17,7 +17,7 @@ from ecr_pull_through_cache.cli._console import everywhere as everywhere_at_once
 from ecr_pull_through_cache.errors import UserError
 from ecr_pull_through_cache.images import EcrHost
 from ecr_pull_through_cache.operations import aws
-from ecr_pull_through_cache.operations.purging import Purger
+from ecr_pull_through_cache.operations.purging import Purger, used_anywhere
 from tests.emulators.aws import PASSING, TRANSIENT, about, after, first_of_each
 from tests.faults import Fault
 from tests.support import ROOT
@@ -137,7 +137,8 @@ def test_what_runs_somewhere_stays_and_the_rule_with_it(stage, tmp_path):
     used = f"{ACCOUNT}.dkr.ecr.{WEST}.amazonaws.com/k8s/pause:3.10"
     output = purge("--yes", "--keep-used", str(inventory(tmp_path, used, "Not an image", "nginx:1")), expect=1)
     assert f"{ACCOUNT}/{WEST}: k8s/pause: used: web/front-1 uses it" in output
-    assert everywhere(stage) == [OTHERS, OTHERS | {"k8s/pause"}, OTHERS]
+    assert f"{ACCOUNT}/{MAIN}: k8s/pause: used: web/front-1, from {ACCOUNT}/{WEST}, uses it" in output
+    assert everywhere(stage) == [OTHERS | {"k8s/pause"}] * 3, "a replica that is deleted does not come back"
     assert stage.rules[RULE]
 
 
@@ -145,7 +146,7 @@ def test_what_runs_somewhere_stays_and_the_rule_with_it(stage, tmp_path):
 def test_what_runs_is_known_by_each_host_of_its_registry(stage, tmp_path, host):
     output = purge("--yes", "--keep-used", str(inventory(tmp_path, f"{host}/k8s/pause:3.10")), expect=1)
     assert f"{ACCOUNT}/{WEST}: k8s/pause: used: web/front-1 uses it" in output
-    assert everywhere(stage) == [OTHERS, OTHERS | {"k8s/pause"}, OTHERS]
+    assert everywhere(stage) == [OTHERS | {"k8s/pause"}] * 3, "a replica that is deleted does not come back"
 
 
 @pytest.mark.parametrize("text", ["{}[", "{}", '{"kind": "List", "items": []}'])
@@ -322,3 +323,18 @@ def test_ctrl_c_in_the_middle(stage):
     purge("--yes")
     assert everywhere(stage) == [OTHERS] * 3
     assert len(set(deletions(stage))) == len(deletions(stage)) == 26, f"{len(before)} before the signal"
+
+
+def test_a_repository_that_is_used_in_one_region_is_used_in_all_of_them():
+    places = ["111122223333/us-east-1", "111122223333/us-west-2"]
+    used = {
+        (places[0], "k8s/busybox"): "d/b",
+        (places[1], "k8s/pause"): "d/p",
+        ("999988887777/us-east-1", "k8s/x"): "e/x",
+    }
+    assert used_anywhere(used, places) == {
+        (places[0], "k8s/busybox"): "d/b",
+        (places[1], "k8s/busybox"): "d/b, from 111122223333/us-east-1,",
+        (places[1], "k8s/pause"): "d/p",
+        (places[0], "k8s/pause"): "d/p, from 111122223333/us-west-2,",
+    }

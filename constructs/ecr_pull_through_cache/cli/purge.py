@@ -76,13 +76,14 @@ def purge(
     """
     from ..images import check_prefix
     from ..operations.aws import Sessions
-    from ..operations.purging import Purger
+    from ..operations.purging import Purger, used_anywhere
 
     prefix = check_prefix(prefix)
     plans = chosen(config, None)
     plan = registry_named(config, plans, registry)
     given = None if created_after is None else _time(created_after)
-    used = _used(keep_used or [])
+    places = {str(place): place for place in _places(plans, plan, prefix)}
+    used = used_anywhere(_used(keep_used or []), places)
     sessions = Sessions(profile=profile, assume_role=assume_role)
 
     def purger(place: EcrRegistry) -> Purger:
@@ -105,7 +106,6 @@ def purge(
         as_json=as_json,
         counts=Tally(),
     )
-    places = {str(place): place for place in _places(plans, plan, prefix)}
     with progress("repositories") as bar:
 
         def empty(name: str, *, again: bool = False) -> None:

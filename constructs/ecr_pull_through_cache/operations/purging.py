@@ -41,6 +41,21 @@ class Found:
     failed: bool = False
 
 
+def used_anywhere(used: Mapping[tuple[str, str], str], places: Collection[str]) -> dict[tuple[str, str], str]:
+    """The users of repositories, with those of their source and replicas: what is kept keeps its replicas.
+
+    ECR replicates what is pushed or imported, so a replica that is deleted does not come back.
+
+    :param used: a workload by registry (``ACCOUNT/REGION``) and repository.
+    :param places: the registries that hold the same repositories: the source and its replicas.
+    """
+    found = {key: user for key, user in used.items() if key[0] in places}
+    for (at, repository), user in list(found.items()):
+        for place in places:
+            found.setdefault((place, repository), f"{user}, from {at},")
+    return found
+
+
 class Purger:
     """Removes what a rule made from one registry: its own, or one of its replicas.
 
