@@ -123,8 +123,8 @@ docs: $(VENV)/.installed-docs ## write the reference from the code and build the
 
 .PHONY: diagrams
 diagrams: $(VENV)/.installed ## draw environments/example.yaml in docs/images and in pages with a place for it
-	$(BIN)/ecr-pull-through diagram --format svg --output docs/images/example.svg
-	{ grep -rlxF --include='*.md' '<!-- ecr-pull-through diagram -->' README.md docs || true; } | xargs -r -n 1 $(BIN)/ecr-pull-through diagram --into
+	$(BIN)/ecr-pull-through diagram --config environments/example.yaml --format svg --output docs/images/example.svg
+	{ grep -rlxF --include='*.md' '<!-- ecr-pull-through diagram -->' README.md docs || true; } | xargs -r -n 1 $(BIN)/ecr-pull-through diagram --config environments/example.yaml --into
 
 $(VENV)/.installed-release: requirements-release.txt $(VENV)/.installed
 	$(BIN)/python -m venv $(VENV)/release

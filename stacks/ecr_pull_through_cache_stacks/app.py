@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -52,10 +53,12 @@ def add_stacks(scope: cdk.App | cdk.Stage, configuration: Configuration) -> None
 
 
 def main() -> None:
-    """Synthesize the file that the context key ``config`` names; default: ``cache.yaml``. This is what ``cdk`` runs."""
+    """Synthesize the file that the context key ``config`` names, else ECR_PULL_THROUGH_CONFIG, else
+    ``cache.yaml``. This is what ``cdk`` runs.
+    """
     app = new_app()
     try:
-        build(app, app.node.try_get_context("config") or "cache.yaml")
+        build(app, app.node.try_get_context("config") or os.environ.get("ECR_PULL_THROUGH_CONFIG") or "cache.yaml")
     except UserError as mistake:
         sys.exit(str(mistake))
     app.synth()

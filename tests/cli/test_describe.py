@@ -24,7 +24,7 @@ def describe(monkeypatch):
 
 
 def test_it_uses_the_words_of_the_configuration(describe):
-    shown = describe()
+    shown = describe("--config", "environments/example.yaml")
     for line in (
         "upstreams      ecr-public (public.ecr.aws), k8s (registry.k8s.io)",
         "replicateTo    111122223333/eu-central-1, 111122223333/us-east-1",
@@ -43,7 +43,7 @@ def test_it_uses_the_words_of_the_configuration(describe):
 
 
 def test_programs_are_told_too(describe):
-    registries = json.loads(describe("--json"))["registries"]
+    registries = json.loads(describe("--json", "--config", "environments/example.yaml"))["registries"]
     day_two = {
         name: [registry[key] for key in ("warm", "backfill", "dashboard", "emptyOnDelete")]
         for name, registry in registries.items()
@@ -61,7 +61,7 @@ def test_features_that_are_off_are_not_mentioned(describe):
 
 
 def test_lines_are_not_wrapped_where_there_is_no_terminal():
-    shown = cli("describe").stdout
+    shown = cli("describe", "--config", "environments/example.yaml").stdout
     assert max(map(len, shown.splitlines())) > 100
     assert not re.search(r"[^.]\n[^\n]*│   \(", shown)
 

@@ -52,9 +52,15 @@ def run_block(block: Block, folder: Path) -> None:
         pytest.fail(f"{block.name}: nobody here can run {block.language!r}")
 
 
-def run_shell(block: Block, folder: Path) -> None:
-    command = [shutil.which("bash") or "bash", "-euo", "pipefail", "-c", block.text]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
+def run_shell(block: Block, folder: Path, shell: str = "bash") -> None:
+    if shell == "bash":
+        command, pasted = ["bash", "-euo", "pipefail", "-c", block.text], None
+    else:
+        # As it is pasted into a terminal: an interactive zsh splits no variables and knows no comments.
+        command, pasted = ["zsh", "-f", "-i", "-s"], f"setopt ERR_EXIT PIPE_FAIL NO_UNSET\n{block.text}"
+    done = subprocess.run(
+        command, input=pasted, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, f"{block.name}\n{block.text}\n{done.stdout}\n{done.stderr}"
 
 
@@ -98,6 +104,33 @@ def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
     for block in blocks(page):
         if block.is_run:
             run_block(block, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    "page",
+    [p for p in pages() if any(b.language in SHELL and b.is_run for b in blocks(p))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_command_of_a_page_can_be_pasted_into_zsh(page, tmp_path):
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    for block in blocks(page):
+        if block.title:
+            target = tmp_path / block.title
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
+        if block.is_run and block.language in SHELL:
+            run_shell(block, tmp_path, "zsh")
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("text", ['A="-n 1 /dev/null"\nhead $A\n', "true # a comment\nmake help # it\n", "false\n"])
+def test_a_block_that_fails_in_zsh_is_found(text, tmp_path):
+    block = Block(page=ROOT / "README.md", line=1, language="sh", title="", text=text, reason=None, elsewhere=None)
+    with pytest.raises(AssertionError):
+        run_shell(block, tmp_path, "zsh")
 
 
 def test_every_block_has_a_language_and_a_good_reason_when_it_is_not_run():

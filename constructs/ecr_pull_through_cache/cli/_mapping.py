@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 Config = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Configuration file; with --cluster or --registry.", show_default=False),
+    typer.Option(
+        metavar="FILE",
+        help="Configuration file. Default: ECR_PULL_THROUGH_CONFIG, else cache.yaml if it exists.",
+        show_default=False,
+    ),
 ]
 Cluster = Annotated[str | None, typer.Option(metavar="NAME", help="Cluster of the configuration.", show_default=False)]
 Registry = Annotated[
@@ -31,7 +35,7 @@ Host = Annotated[
     typer.Option(
         "--host",
         metavar="HOST",
-        help="Host of a private ECR registry, without a configuration; with --upstream.",
+        help="Host of a private ECR registry, instead of a configuration. Default: ECR_PULL_THROUGH_HOST.",
         show_default=False,
     ),
 ]
@@ -40,7 +44,8 @@ Upstreams = Annotated[
     typer.Option(
         "--upstream",
         metavar="PREFIX=HOST[/PART]",
-        help="Upstream cached under a prefix of --host, such as k8s=registry.k8s.io; repeatable.",
+        help="Upstream cached under a prefix of --host, such as k8s=registry.k8s.io; repeatable. "
+        "Default: ECR_PULL_THROUGH_UPSTREAMS.",
         show_default=False,
     ),
 ]
@@ -77,7 +82,10 @@ def mapping_of(
             "use --config for a configured registry, --host and --upstream for any other"
         )
     if host is None:
-        raise UserError("--upstream is given without --host; add the host of the registry that caches it")
+        raise UserError(
+            "--upstream is given without --host; add the host of the registry that caches it, "
+            "with --host or ECR_PULL_THROUGH_HOST"
+        )
     if not upstreams:
         raise UserError(
             "--host is given without --upstream; add the upstreams it caches: --upstream k8s=registry.k8s.io"

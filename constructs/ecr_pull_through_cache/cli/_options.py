@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,10 @@ CONFIG: Final = Path("cache.yaml")
 """The configuration file of a command that is given none."""
 CONFIG_VARIABLE: Final = "ECR_PULL_THROUGH_CONFIG"
 """Environment variable that names another one."""
+HOST_VARIABLE: Final = "ECR_PULL_THROUGH_HOST"
+"""Environment variable for --host."""
+UPSTREAMS_VARIABLE: Final = "ECR_PULL_THROUGH_UPSTREAMS"
+"""Environment variable for --upstream; several are separated by spaces or commas."""
 Config = Annotated[Path, typer.Option(metavar="FILE", envvar=CONFIG_VARIABLE, help="Configuration file.")]
 Registries = Annotated[
     list[str] | None,
@@ -34,6 +38,32 @@ AssumeRole = Annotated[
     str | None, typer.Option(metavar="ROLE", help="Name of the role to assume in each account.", show_default=False)
 ]
 Concurrency = Annotated[int, typer.Option(metavar="N", min=1, max=32, help="Concurrent API calls in each registry.")]
+
+
+def select(given: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Fill in the options that select a cache, where the command line leaves them out.
+
+    The command line comes before the environment, and the environment before ``cache.yaml`` in the working folder. What selects
+    a configuration is never completed with a host, nor the other way round.
+
+    :param given: values of the options ``config``, ``cluster``, ``registry``, ``host`` and ``upstream``; changed in place.
+    :param environ: environment variables.
+    :raises UserError: when the environment selects two caches and the command line none.
+    """
+    by_file = any(given[name] is not None for name in ("config", "cluster", "registry"))
+    by_host = given["host"] is not None or bool(given["upstream"])
+    config, host = environ.get(CONFIG_VARIABLE), environ.get(HOST_VARIABLE)
+    upstreams = environ.get(UPSTREAMS_VARIABLE, "").replace(",", " ").split()
+    if not (by_file or by_host):
+        if config and (host or upstreams):
+            other = HOST_VARIABLE if host else UPSTREAMS_VARIABLE
+            raise UserError(f"{CONFIG_VARIABLE} and {other} are both set, and select two caches; unset one of them")
+        by_host = bool(host or upstreams)
+    if by_host and not by_file:
+        given["host"] = given["host"] or host or None
+        given["upstream"] = given["upstream"] or upstreams
+    elif not by_host and given["config"] is None:
+        given["config"] = Path(config) if config else CONFIG if CONFIG.exists() else None
 
 
 def chosen(config: Path, names: list[str] | None, *, of: Configuration | None = None) -> Mapping[str, RegistryPlan]:

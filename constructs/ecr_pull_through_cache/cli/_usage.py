@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..errors import did_you_mean
+from ._options import select
 
 UsageError: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 """The base of every error of the parser. Typer carries click within itself and names only this error's subclass."""
@@ -33,7 +35,13 @@ _NUMBERS = {"int_parsing": "a whole number", "int_from_float": "a whole number",
 
 
 class Command(TyperCommand):
-    """A command whose help names arguments as people do, without the types of Python."""
+    """A command whose help names arguments as people do, and whose options are completed from the environment."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        if {"config", "cluster", "registry", "host", "upstream"} <= ctx.params.keys():
+            select(ctx.params, os.environ)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options."""

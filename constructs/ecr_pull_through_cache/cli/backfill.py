@@ -10,7 +10,7 @@ import typer
 
 from ..errors import UserError
 from ._console import Tally, complain, everywhere, progress, say, say_json
-from ._options import AssumeRole, Concurrency, Config, Profile, Registries, chosen
+from ._options import CONFIG, AssumeRole, Concurrency, Config, Profile, Registries, chosen
 from ._usage import Command
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backfill(
-    config: Config,
+    config: Config = CONFIG,
     registry: Registries = None,
     prefix: Annotated[
         list[str] | None,

@@ -14,7 +14,7 @@ import typer
 
 from ..errors import UserError
 from ._console import complain, everywhere, progress
-from ._options import AssumeRole, Concurrency, Config, Profile, Registries, chosen
+from ._options import CONFIG, AssumeRole, Concurrency, Config, Profile, Registries, chosen
 from ._usage import Command
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Config,
+    config: Config = CONFIG,
     registry: Registries = None,
     skip: Skipped = None,
     unused_days: UnusedDays = None,

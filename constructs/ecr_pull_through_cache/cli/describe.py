@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sized
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._options import CONFIG, Config
 from ._usage import Command
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    config: Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")] = Path(
-        "environments/example.yaml"
-    ),
+    config: Config = CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Summarize the stacks that a configuration deploys.

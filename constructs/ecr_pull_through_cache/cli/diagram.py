@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
+from ._options import CONFIG, Config
 from ._usage import Command
 
 
@@ -26,9 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def diagram(
-    config: Annotated[Path, typer.Option(metavar="FILE", help="Configuration file.")] = Path(
-        "environments/example.yaml"
-    ),
+    config: Config = CONFIG,
     format: Annotated[Format, typer.Option(help="Format of the picture.")] = Format.MERMAID,
     output: Annotated[
         Path | None,

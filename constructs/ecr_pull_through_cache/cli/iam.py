@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UserError
-from ._options import AssumeRole, Config
+from ._options import CONFIG, AssumeRole, Config
 from ._usage import Command
 from .check import Skip
 
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def iam(
     verb: Annotated[Verb, typer.Argument(metavar="COMMAND", help="warm, backfill, check or purge.")],
-    config: Config,
+    config: Config = CONFIG,
     account: Annotated[
         str | None,
         typer.Option(metavar="ACCOUNT", help="Account of the role; needed if there are several.", show_default=False),

@@ -15,7 +15,7 @@ import typer
 
 from ..errors import UserError
 from ._console import Tally, complain, everywhere, progress, say, say_json
-from ._options import AssumeRole, Concurrency, Config, Profile, chosen, registry_named
+from ._options import CONFIG, AssumeRole, Concurrency, Config, Profile, chosen, registry_named
 from ._usage import Command
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def register(app: typer.Typer) -> None:
 
 def purge(
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Repository prefix of the rule.")],
-    config: Config,
     registry: Annotated[str, typer.Option(metavar="NAME", help="Registry of the configuration that has the rule.")],
+    config: Config = CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="Delete. Default: only show what would be deleted.")] = False,
     keep_rule: Annotated[
         bool, typer.Option("--keep-rule", help="Delete the cached images only, and keep the rule.")

@@ -68,6 +68,8 @@ class Source:
             text = data.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            if isinstance(error, FileNotFoundError):
+                reason = f"{reason}; write one with `ecr-pull-through init`, or name another one with --config"
             raise ConfigurationError(f"{path}: the configuration cannot be read: {reason}") from None
         return cls.parse(text, name=str(path))
 
