@@ -154,7 +154,7 @@ class _Document:
             self._values_of_a_chart(node)
 
     def _values_of_a_chart(self, node: Mapping) -> None:
-        """What a file without a kind names as values of charts do: mentions, for the chart decides what becomes of them."""
+        """Take images of a file without a kind for mentions, as in values of a chart, since the chart decides their use."""
         taken = {start for spot in self._reading.spots[self._first :] for start, _, _ in spot.pieces}
         taken |= {
             span[0] for visits in self._images.values() if (span := _span_of_first(self._text, visits)) is not None
