@@ -85,3 +85,24 @@ def test_a_file_that_is_not_there_is_one_sentence(folder, command):
         "`ecr-pull-through init`, or name another one with --config\n"
     )
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ("image --cluster ", {"prod-eu", "prod-us", "prod-private", "batch-ecs", "dev-self-hosted"}),
+        ("image --cluster prod-e", {"prod-eu"}),
+        ("check --registry ", {"hub", "america", "frankfurt"}),
+        ("purge k8s --registry f", {"frankfurt"}),
+        ("cluster-config ", {"kubeadm", "kops", "containerd", "k3s", "cri-o"}),
+        ("iam ", {"warm", "try", "backfill", "check", "purge"}),
+        ("inventory --output ", {"table", "json", "csv", "images"}),
+    ],
+)
+def test_the_shell_completes_values(folder, monkeypatch, words, values):
+    shutil.copy(ROOT / "environments/example.yaml", folder / "cache.yaml")
+    line = f"ecr-pull-through {words}"
+    monkeypatch.setenv("_ECR_PULL_THROUGH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    assert set(cli(cwd=folder).stdout.split()) == values

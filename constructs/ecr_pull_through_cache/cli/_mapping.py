@@ -10,7 +10,7 @@ import typer
 
 from ..errors import UserError, did_you_mean
 from ..images import CachedUpstream, CacheMapping, PinnedByDigest, Upstream
-from ._options import registry_named
+from ._options import complete_clusters, complete_registries, registry_named
 
 if TYPE_CHECKING:
     from ..configuration import ClusterPlan, RegistryPlan
@@ -23,11 +23,20 @@ Config = Annotated[
         show_default=False,
     ),
 ]
-Cluster = Annotated[str | None, typer.Option(metavar="NAME", help="Cluster of the configuration.", show_default=False)]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", autocompletion=complete_clusters, help="Cluster of the configuration.", show_default=False
+    ),
+]
 Registry = Annotated[
     str | None,
     typer.Option(
-        "--registry", metavar="NAME", help="Registry of the configuration, instead of a cluster.", show_default=False
+        "--registry",
+        metavar="NAME",
+        autocompletion=complete_registries,
+        help="Registry of the configuration, instead of a cluster.",
+        show_default=False,
     ),
 ]
 Host = Annotated[

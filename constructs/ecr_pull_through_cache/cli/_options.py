@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -21,12 +22,36 @@ HOST_VARIABLE: Final = "ECR_PULL_THROUGH_HOST"
 """Environment variable for --host."""
 UPSTREAMS_VARIABLE: Final = "ECR_PULL_THROUGH_UPSTREAMS"
 """Environment variable for --upstream; several are separated by spaces or commas."""
+
+
+def complete_clusters(ctx: typer.Context, incomplete: str) -> list[str]:
+    """List the clusters of the configuration for the completion of the shell."""
+    return _complete(ctx, incomplete, "clusters")
+
+
+def complete_registries(ctx: typer.Context, incomplete: str) -> list[str]:
+    """List the registries of the configuration for the completion of the shell."""
+    return _complete(ctx, incomplete, "registries")
+
+
+def _complete(ctx: typer.Context, incomplete: str, kind: str) -> list[str]:
+    from ..configuration import load
+
+    path = ctx.params.get("config") or os.environ.get(CONFIG_VARIABLE) or CONFIG
+    try:
+        names: Mapping[str, object] = getattr(load(path), kind)
+    except UserError:  # the command itself says what is wrong with the file
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 Config = Annotated[Path, typer.Option(metavar="FILE", envvar=CONFIG_VARIABLE, help="Configuration file.")]
 Registries = Annotated[
     list[str] | None,
     typer.Option(
         "--registry",
         metavar="NAME",
+        autocompletion=complete_registries,
         help="Registry of the configuration; repeatable. Default: all of them.",
         show_default=False,
     ),

@@ -15,7 +15,7 @@ import typer
 
 from ..errors import UserError
 from ._console import Tally, complain, everywhere, progress, say, say_json
-from ._options import CONFIG, AssumeRole, Concurrency, Config, Profile, chosen, registry_named
+from ._options import CONFIG, AssumeRole, Concurrency, Config, Profile, chosen, complete_registries, registry_named
 from ._usage import Command
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ def register(app: typer.Typer) -> None:
 
 def purge(
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Repository prefix of the rule.")],
-    registry: Annotated[str, typer.Option(metavar="NAME", help="Registry of the configuration that has the rule.")],
+    registry: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", autocompletion=complete_registries, help="Registry of the configuration that has the rule."
+        ),
+    ],
     config: Config = CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="Delete. Default: only show what would be deleted.")] = False,
     keep_rule: Annotated[
