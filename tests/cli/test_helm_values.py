@@ -16,5 +16,5 @@ def test_helm_values(tmp_path):
 def test_a_chart_that_is_not_there_is_one_sentence():
     assert (
         cli("helm-values", "nope", *RULES, expect=2).stderr
-        == "error: nope: the chart cannot be read: No such file or directory\n"
+        == "error: nope: there is no such file or folder; give a chart's folder, its .tgz, or a values file\n"
     )

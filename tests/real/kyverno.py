@@ -144,7 +144,16 @@ def chart_documents(folder: Path, values: dict[str, Any] | None = None) -> list[
         (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
         (chart / "Chart.lock").unlink(missing_ok=True)
     (folder / "values.yaml").write_text(yaml.safe_dump(values or {}))
-    command = [layer_tool("helm"), "template", "kyverno", chart, "--namespace", NAMESPACE, "--kube-version", "1.36.3"]
+    command: list[str | Path] = [
+        layer_tool("helm"),
+        "template",
+        "kyverno",
+        chart,
+        "--namespace",
+        NAMESPACE,
+        "--kube-version",
+        "1.36.3",
+    ]
     rendered = run([*command, "--values", folder / "values.yaml"]).stdout
     return [document for document in yaml.load_all(rendered, _LOADER) if document]
 

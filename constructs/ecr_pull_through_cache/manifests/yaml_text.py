@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from .values_yaml import Plain
+
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
@@ -21,7 +23,13 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _plain(dumper: yaml.SafeDumper, text: Plain) -> yaml.ScalarNode:
+    tag = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]
+    return dumper.represent_scalar(tag, str(text))
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(Plain, _plain)
 
 
 def to_yaml(documents: Iterable[dict[str, Any]]) -> str:
