@@ -83,7 +83,7 @@ class TestBackfill:
         assert set(seen) == {1}
 
     def test_when_time_is_over_lambda_is_told_to_come_again(self, deployed, ecr, cloudformation):
-        with pytest.raises(RuntimeError, match="Unfinished: time is over"):
+        with pytest.raises(RuntimeError, match="Unfinished: the time limit is reached"):
             self.run(deployed, cloudformation.request("Create"), seconds=30)
         assert cloudformation.statuses == ["SUCCESS"]
         assert self.run(deployed, cloudformation.request("Create"))["result"]["SettingsChanged"] == 2
@@ -168,7 +168,7 @@ class TestRemoval:
 
     def test_when_time_is_over_nothing_is_answered_and_lambda_comes_again(self, deployed, ecr, cloudformation, stack):
         stack("DELETE_IN_PROGRESS")
-        with pytest.raises(RuntimeError, match="Unfinished: time is over"):
+        with pytest.raises(RuntimeError, match="Unfinished: the time limit is reached"):
             self.run(deployed, cloudformation.request("Delete"), seconds=30)
         assert cloudformation.answers == []
         assert self.run(deployed, cloudformation.request("Delete"))["deleted"] == 2
