@@ -1,5 +1,6 @@
 """Every example, as somebody runs it: synthesised by itself, from its own folder, with the package alone."""
 
+import configparser
 import functools
 import json
 import os
@@ -308,5 +309,15 @@ class TestSelfHosted:
             files = [path for path in (tmp_path / folder).rglob("*") if path.is_file()]
             assert files
             for file in files:
-                read = tomllib.loads if file.suffix == ".toml" else lambda given: list(yaml.safe_load_all(given))
-                assert read(file.read_text())
+                assert self.read(file), file
+
+    @staticmethod
+    def read(file):
+        text = file.read_text()
+        if file.suffix in (".service", ".timer"):
+            units = configparser.ConfigParser(strict=False, interpolation=None)
+            units.read_string(text)
+            return units.sections()
+        if text.startswith("#!/bin/sh"):
+            return subprocess.run(["sh", "-n", file], check=True)
+        return tomllib.loads(text) if file.suffix == ".toml" else list(yaml.safe_load_all(text))
