@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 LONG_ENOUGH = 0.5
 """Seconds of processor time from which on a ratio means something."""
-LINEAR = 2.7
+LINEAR = 3.0
 """The ratio that a doubling may have; 2 is linear, 4 quadratic, and the rest is noise."""
 
 

@@ -260,6 +260,8 @@ class _Document:
 
     def _other(self, visit: Visit) -> None:
         node = visit.node
+        if isinstance(node, Mapping):
+            self._mention_parts(visit.path, node)
         if not isinstance(node, Scalar):
             return
         if self._has_aliases:
@@ -269,6 +271,14 @@ class _Document:
             span = span_of(self._text, node)
             if span is not None:
                 self._reading.spots.append(Spot(node.value, ((*span, Piece.WHOLE),), Role.MENTION))
+
+    def _mention_parts(self, path: tuple[str, ...], node: Mapping) -> None:
+        """Take an image in parts, in a field of a kind that is not in the table, for a mention."""
+        if not path or not path[-1].lower().endswith("image") or node.text("repository") is None:
+            return
+        spot = in_parts(self._text, node)
+        if spot is not None:
+            self._reading.spots.append(replace(spot, role=Role.MENTION))
 
     def _settle(self, visits: list[tuple[Visit, Form]]) -> None:
         """An image, once for its definition, or once for each alias where only these stand for an image."""
